@@ -1,0 +1,114 @@
+"""What comes back from a model, inside Sextant.
+
+A replica answers a `Request` with `Event`s numbered from 0: progress and chunks, then one `Result` per item.
+Their order and content depend on the request alone, never on timing or batch mates, so a stream can be
+continued on another replica by number.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sextant.contract.media import Audio, Media
+
+
+class Estimator(StrEnum):
+    """What kind of figure a likelihood is."""
+
+    EXACT = "exact"
+    LOWER_BOUND = "lower_bound"
+    ESTIMATE = "estimate"
+
+
+class FinishReason(StrEnum):
+    """Why an item ended."""
+
+    COMPLETE = "complete"
+    STOP = "stop"
+    LENGTH = "length"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAlternative:
+    """A token that could have stood somewhere; `logprob_nats` before temperature and filters."""
+
+    token_id: int
+    token: bytes
+    logprob_nats: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogProb:
+    """A token that stands somewhere, with the most likely ones at its place if they were asked for."""
+
+    token_id: int
+    token: bytes
+    logprob_nats: float
+    alternatives: tuple[TokenAlternative, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """More text, in whole characters; `tokens` only where log-probabilities were asked for."""
+
+    content: str
+    tokens: tuple[TokenLogProb, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How likely an item is, in nats; `dimensions` counts tokens, pixels x channels, samples or columns."""
+
+    log_likelihood_nats: float
+    dimensions: int
+    estimator: Estimator
+    standard_error_nats: float = 0.0
+    tokens: tuple[TokenLogProb, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an item used."""
+
+    steps: int = 0
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Steps made of steps in all (0 where not known beforehand), with the best current estimate if wanted."""
+
+    item: int
+    step: int
+    total_steps: int
+    preview: Media | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A final piece of an item."""
+
+    item: int
+    delta: TextDelta | Audio
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A whole item: its content (a `Likelihood` for Score), why it ended, what it used.
+
+    `fills` holds, for a text with blanks, the candidates of each blank, most likely first.
+    """
+
+    item: int
+    content: Media | Likelihood
+    finish_reason: FinishReason = FinishReason.COMPLETE
+    usage: Usage = field(default_factory=Usage)
+    fills: tuple[tuple[TokenAlternative, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One numbered event of a request."""
+
+    sequence: int
+    body: Progress | Chunk | Result

@@ -1,0 +1,1 @@
+"""What every family runs on: ONNX sessions, the step scheduler, reproducible randomness."""
