@@ -1,0 +1,41 @@
+"""The seam between the gateway and whatever runs the models."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sextant.contract.events import Event
+from sextant.contract.tasks import Request
+from sextant.replicas.served import ServedModel
+
+
+@dataclass(slots=True)
+class StreamStats:
+    """What the dispatcher learns while a request runs; the servicer reads it for receipt and metrics.
+
+    `started_s` is when the first step began, on the clock of `time.monotonic`; None before that.
+    """
+
+    started_s: float | None = None
+    retries: int = 0
+
+
+class Dispatcher(Protocol):
+    """Runs requests somewhere and brings back their events."""
+
+    def models(self) -> Mapping[str, ServedModel]:
+        """The models that are ready now, by name. Cheap: a snapshot kept up to date in the background."""
+        ...
+
+    def ready(self) -> bool:
+        """Whether every configured model is warm."""
+        ...
+
+    def stream(self, request: Request, stats: StreamStats) -> AsyncGenerator[Sequence[Event], None]:
+        """The request's events, in order and without gaps, in batches as they come.
+
+        A lost replica is replaced within the deadline and the stream goes on where it stopped. Closing the
+        generator (`aclose`) cancels the request and frees its slot. Asking for the next batch tells the
+        replica that the last one was sent. Raises the errors of `sextant.contract.errors`.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Ray Serve deployments: one per family, each hosting that family's bundles."""
