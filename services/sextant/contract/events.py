@@ -1,8 +1,9 @@
 """What comes back from a model, inside Sextant.
 
-A replica answers a `Request` with `Event`s numbered from 0: progress and chunks, then one `Result` per item.
-Their order and content depend on the request alone, never on timing or batch mates, so a stream can be
-continued on another replica by number.
+A replica answers a `Request` with `Event`s: per item progress and chunks, then its `Result`. An item's events
+are numbered from 0 and depend on the request alone, never on timing or batch mates, so a stream can be
+continued on another replica by number. How the events of several items interleave is a matter of timing;
+the gateway numbers them anew for the client.
 """
 
 from dataclasses import dataclass, field
@@ -67,11 +68,12 @@ class Likelihood:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an item used."""
+    """What an item used; `queue_s` is how long it waited in the replica before its first step, in seconds."""
 
     steps: int = 0
     prompt_tokens: int = 0
     generated_tokens: int = 0
+    queue_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One numbered event of a request."""
+    """One event; `sequence` counts from 0 within its item."""
 
     sequence: int
     body: Progress | Chunk | Result

@@ -95,12 +95,12 @@ class Request:
     """What the gateway sends to a replica.
 
     `budget_s` is the time left when it was sent (None: no deadline); the replica's clock takes over from
-    there. Events below sequence `resume_from` were already delivered by a replica that is gone: the new one
-    replays from the seed and does not send them again.
+    there. `resume_from[i]` events of item i were already delivered by a replica that is gone: the new one
+    replays from the seed and does not send them again. Empty: nothing was.
     """
 
     request_id: str
     model: str
     tasks: tuple[Task, ...]
     budget_s: float | None = None
-    resume_from: int = 0
+    resume_from: tuple[int, ...] = ()

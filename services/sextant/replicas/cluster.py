@@ -1,0 +1,111 @@
+"""A private Ray on this machine, with one Serve application per family on it."""
+
+import logging
+import os
+from typing import Any
+
+from sextant.contract.errors import SextantError
+from sextant.replicas.config import ClusterConfig
+from sextant.replicas.environment import set_ray_environment
+
+set_ray_environment()
+
+import ray  # noqa: E402 - its switches are read on import
+from ray import serve  # noqa: E402
+from ray.serve.config import RequestRouterConfig  # noqa: E402
+
+from sextant.replicas.deployment import FamilyReplica  # noqa: E402
+from sextant.replicas.routing import ReplicaRouter  # noqa: E402
+
+log = logging.getLogger(__name__)
+
+NAMESPACE = "sextant"
+APP_PREFIX = "sextant-"
+_OBJECT_STORE_BYTES = 100 * 2**20  # nothing large passes through it: events go from replica to gateway directly
+_ONGOING_CALLS = 4096  # our own schedulers bound what runs and waits; acknowledgements must always get through
+
+
+class ClusterError(SextantError):
+    """The cluster could not be started; says which part, and why."""
+
+
+def deployments(config: ClusterConfig) -> dict[str, serve.Application]:
+    """The Serve application of each family."""
+    return {family: _application(family, config) for family in config.families}
+
+
+def _application(family: str, config: ClusterConfig) -> serve.Application:
+    options = config.families[family]
+    deployment = serve.deployment(
+        FamilyReplica,
+        name=family,
+        num_replicas=options.replicas,
+        ray_actor_options={"num_cpus": options.num_cpus, "num_gpus": options.num_gpus},
+        max_ongoing_requests=_ONGOING_CALLS,
+        max_queued_requests=-1,
+        health_check_period_s=5.0,
+        graceful_shutdown_wait_loop_s=0.2,
+        graceful_shutdown_timeout_s=30.0,
+        request_router_config=RequestRouterConfig(request_router_class=ReplicaRouter),
+    )
+    return deployment.bind(family, config)
+
+
+class Cluster:
+    """A running cluster. `ray_address` is what gateways connect to."""
+
+    def __init__(self, ray_address: str) -> None:
+        self.ray_address = ray_address
+
+    @classmethod
+    async def start(cls, config: ClusterConfig, *, num_gpus: int | None = None) -> "Cluster":
+        """Start Ray on the loopback interface, deploy every family, and return when all replicas are warm.
+
+        `num_gpus` overrides how many GPUs Ray believes to have. Raises `ClusterError`.
+        """
+        needed = sum(family.replicas * family.num_cpus for family in config.families.values())
+        ray.init(
+            namespace=NAMESPACE,
+            include_dashboard=False,
+            num_cpus=max(os.cpu_count() or 1, int(needed) + 1),
+            num_gpus=num_gpus,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            log_to_driver=False,
+            logging_level=logging.WARNING,
+            _node_ip_address="127.0.0.1",
+        )
+        cluster = cls(ray.get_runtime_context().gcs_address)
+        try:
+            await cluster.deploy(config)
+        except BaseException:
+            await cluster.stop()
+            raise
+        return cluster
+
+    async def deploy(self, config: ClusterConfig) -> None:
+        """Deploy every family, or bring those that run to `config`. Raises `ClusterError`."""
+        serve.start(proxy_location="Disabled")
+        for family, application in deployments(config).items():
+            try:
+                serve.run(application, name=APP_PREFIX + family, route_prefix=None)
+            except Exception as error:
+                raise ClusterError(f"family {family} did not start: {_why(APP_PREFIX + family, error)}") from error
+            log.info("family %s is warm", family)
+
+    async def stop(self) -> None:
+        """Stop all that `start` started."""
+        await serve.shutdown_async()
+        ray.shutdown()
+
+
+def _why(application: str, error: Exception) -> str:
+    """The sentence that matters in Serve's account of a failed start: our own error, where there is one."""
+    status: Any = serve.status().applications.get(application)
+    told = [str(error)]
+    if status is not None:
+        told = [status.message, *(d.message for d in status.deployments.values()), *told]
+    for text in told:
+        for line in text.splitlines():
+            if "sextant.contract.errors." in line:
+                return line.split("sextant.contract.errors.", 1)[1].strip()
+    return told[-1].strip().splitlines()[-1]

@@ -1,0 +1,95 @@
+"""What runs where: the cluster's configuration, as operators write it (deploy/cluster.yaml)."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sextant.contract.errors import SextantError
+from sextant.families.family import FAMILIES
+from sextant.runtime.session import SessionConfig
+
+
+class ConfigError(SextantError):
+    """The cluster's configuration cannot be used; says where and why."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FamilyConfig(_Strict):
+    """One Serve deployment: which bundles it hosts, in how many replicas, on what."""
+
+    models: tuple[str, ...] = Field(min_length=1)
+    # Where the family's object lives, "package.module:NAME"; only for families from outside Sextant.
+    implementation: str | None = None
+    replicas: int = Field(default=1, ge=1, le=256)
+    # Ray's logical resources for each replica. A fraction of a GPU shares it, but does not isolate its memory.
+    num_cpus: float = Field(default=1.0, ge=0)
+    num_gpus: float = Field(default=0.0, ge=0)
+    # ONNX Runtime providers in order of preference. "cuda" alone must be had; "cuda, cpu" may fall back.
+    providers: tuple[Literal["cuda", "cpu"], ...] = Field(default=("cpu",), min_length=1)
+    # Cap of each session's CUDA arena.
+    gpu_memory_limit_mb: int | None = Field(default=None, ge=64)
+    # Threads of each network call; 0 takes all cores.
+    intra_op_threads: int = Field(default=0, ge=0, le=1024)
+    # Items that may wait for a slot, per model and replica; beyond that requests are refused with a time to retry.
+    max_queue: int = Field(default=128, ge=1)
+    # Events that a replica may hold for a reader that does not read.
+    max_unsent_events: int = Field(default=64, ge=2)
+
+    @model_validator(mode="after")
+    def _gpus_and_providers_agree(self) -> Self:
+        if "cuda" in self.providers and self.num_gpus == 0:
+            raise ValueError("the cuda provider needs num_gpus above 0, or Ray pins no GPU to the replica")
+        if self.num_gpus > 0 and "cuda" not in self.providers:
+            raise ValueError("num_gpus is above 0 but the cuda provider is not listed: the GPU would lie idle")
+        if self.num_gpus > 1 and self.num_gpus != int(self.num_gpus):
+            raise ValueError("num_gpus above 1 must be whole")
+        return self
+
+    def session_config(self) -> SessionConfig:
+        """How this deployment's networks run."""
+        limit = None if self.gpu_memory_limit_mb is None else self.gpu_memory_limit_mb * 2**20
+        return SessionConfig(self.providers, limit, self.intra_op_threads)
+
+
+class ClusterConfig(_Strict):
+    """All deployments, by family."""
+
+    families: dict[str, FamilyConfig] = Field(
+        default={"transformer": FamilyConfig(models=("smollm2-135m-instruct", "minilm-l6-v2"))}, min_length=1
+    )
+    # Directories of bundles besides the shipped ones and the cache.
+    bundle_directories: tuple[Path, ...] = ()
+    # First port on which replicas offer their figures to Prometheus; each takes the next free one of 64.
+    replica_metrics_port: int = Field(default=9500, ge=1024, le=65471)
+    replica_metrics_host: str = "127.0.0.1"
+
+    @model_validator(mode="after")
+    def _families_are_known(self) -> Self:
+        for name, family in self.families.items():
+            if family.implementation is None and name not in FAMILIES:
+                raise ValueError(f"family {name!r} is unknown and names no implementation; known: {sorted(FAMILIES)}")
+        return self
+
+    def implementation(self, family: str) -> str:
+        """Where the object of `family` lives."""
+        return self.families[family].implementation or FAMILIES[family]
+
+    @classmethod
+    def load(cls, path: Path | None) -> "ClusterConfig":
+        """The configuration in the YAML file at `path`; the defaults where it is None. Raises `ConfigError`."""
+        if path is None:
+            return cls()
+        try:
+            return cls.model_validate(yaml.safe_load(path.read_text()) or {})
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}") from error
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path}: {error}") from error
+        except ValidationError as error:
+            lines = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()]
+            raise ConfigError(f"{path}: " + "; ".join(lines)) from error

@@ -1,0 +1,77 @@
+"""The class that Ray Serve replicates: one family's models behind four methods."""
+
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from ray import serve
+
+from sextant.bundles.store import BundleStore
+from sextant.contract.errors import SextantError
+from sextant.contract.tasks import Request
+from sextant.replicas.config import ClusterConfig
+from sextant.replicas.host import ModelHost
+from sextant.replicas.messages import Failed, Hello, ReplicaMessage
+from sextant.replicas.metrics import serve_metrics
+from sextant.replicas.served import ServedModel
+from sextant.runtime.runner import EventStream
+
+
+class FamilyReplica:
+    """One replica of one family. Serve calls it ready when the constructor returns: all models are warm then."""
+
+    async def __init__(self, family: str, config: ClusterConfig) -> None:
+        logging.getLogger("sextant").setLevel(logging.INFO)
+        store = BundleStore([*config.bundle_directories, *BundleStore.default().directories])
+        self._host = await ModelHost.load(config.implementation(family), config.families[family], store)
+        self._metrics = serve_metrics(config.replica_metrics_host, config.replica_metrics_port)
+        self._replica_id = serve.get_replica_context().replica_id.unique_id
+        self._streams: dict[str, EventStream] = {}
+
+    async def stream(self, request: Request, stream_id: str) -> AsyncGenerator[ReplicaMessage, None]:
+        """Run a request. Closing the stream cancels it; its slot is free within one step."""
+        try:
+            events = self._host.submit(request)
+        except SextantError as error:
+            yield Failed(error)
+            return
+        self._streams[stream_id] = events
+        try:
+            yield Hello(self._replica_id)
+            async for batch in events:
+                yield batch
+        except SextantError as error:
+            yield Failed(error)
+        except Exception as error:
+            # Not ours: may not pickle, and its text is for the log.
+            logging.getLogger("sextant").exception("request %s failed", request.request_id)
+            yield Failed(SextantError(f"{type(error).__name__} in the model"))
+        finally:
+            events.close()
+            del self._streams[stream_id]
+
+    async def acknowledge(self, stream_id: str, events: int, replica_id: str) -> None:
+        """Say that `events` events in all of a stream have gone out. `replica_id` is for the router."""
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            stream.acknowledge(events)
+
+    async def models(self) -> Sequence[ServedModel]:
+        """What this replica serves."""
+        return tuple(self._host.models.values())
+
+    async def describe(self) -> dict[str, Any]:
+        """Where this replica runs and where its metrics are, for `sextant status`."""
+        import os
+
+        return {
+            "replica": self._replica_id,
+            "pid": os.getpid(),
+            "metrics": self._metrics,
+            "models": list(self._host.models),
+            "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+        }
+
+    async def check_health(self) -> None:
+        """Called by Serve every few seconds; raising gets the replica replaced."""
+        self._host.check()

@@ -1,0 +1,24 @@
+"""Ray Serve's switches. They are read when ray is imported, so every process calls `set_ray_environment` first.
+
+With Serve's defaults a 1 KB call takes 4.0 ms and a stream of 50 chunks 54 ms; with these 1.65 and 15.5
+(medians on two cores; docs/architecture.md). They make replicas run our code on their main loop, which is why
+everything there is async and networks run in a thread of their own.
+"""
+
+import os
+
+_SWITCHES = {
+    "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",
+    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+    "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
+    "RAY_SERVE_LOG_TO_STDERR": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # A replica with num_gpus 0 sees no GPU, rather than every GPU of its node.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+}
+
+
+def set_ray_environment() -> None:
+    """Set what is not set already. Call before the first `import ray` of a process."""
+    for name, value in _SWITCHES.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,86 @@
+"""A process's models: loaded, warmed up, each with its scheduler. What a replica is, without Ray."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+
+import onnxruntime as ort
+
+from sextant.bundles.store import BundleStore
+from sextant.contract.errors import ModelNotFound, SextantError
+from sextant.contract.tasks import Request
+from sextant.families.family import family_at
+from sextant.replicas.config import FamilyConfig
+from sextant.replicas.metrics import observe_model
+from sextant.replicas.served import ServedModel
+from sextant.runtime.runner import EventStream, SchedulerRunner
+from sextant.runtime.scheduler import StepScheduler
+
+log = logging.getLogger(__name__)
+
+
+class ModelHost:
+    """Hosts several bundles of one family in this process."""
+
+    def __init__(self, models: Mapping[str, ServedModel], runners: Mapping[str, SchedulerRunner]) -> None:
+        self.models = models
+        self._runners = runners
+
+    @classmethod
+    async def load(cls, implementation: str, config: FamilyConfig, store: BundleStore) -> "ModelHost":
+        """Load, verify and warm up every model of `config`; returns when all are ready to answer.
+
+        Raises `BundleRefused`, `ModelNotFound` or `ProviderUnavailable` where one must not or cannot be served.
+        """
+        family = family_at(implementation)
+        session_config = config.session_config()
+        models: dict[str, ServedModel] = {}
+        runners: dict[str, SchedulerRunner] = {}
+        for name in config.models:
+            bundle = await asyncio.to_thread(store.open, name)
+            sampler = await asyncio.to_thread(family.load, bundle, session_config)
+            scheduler = StepScheduler(
+                sampler,
+                max_queue=config.max_queue,
+                max_unsent=config.max_unsent_events,
+                observer=observe_model(name),
+            )
+            runners[name] = SchedulerRunner(scheduler, name)
+            models[name] = ServedModel(
+                bundle.manifest, bundle.digest, bundle.size_bytes, _providers(config), ort.__version__
+            )
+            for number, task in enumerate(family.warm_up(bundle)):
+                await _exhaust(runners[name].submit(Request(f"warm-up-{number}", name, (task,))))
+            log.info("%s %s is warm", name, bundle.manifest.version)
+        return cls(models, runners)
+
+    def submit(self, request: Request) -> EventStream:
+        """Start a request. Raises `ModelNotFound`, `Overloaded` or `Draining` at once."""
+        runner = self._runners.get(request.model)
+        if runner is None:
+            raise ModelNotFound(request.model, tuple(self._runners))
+        return runner.submit(request)
+
+    def check(self) -> None:
+        """Raises `SextantError` where a scheduler has stopped, so that the replica gets replaced."""
+        dead = [name for name, runner in self._runners.items() if not runner.alive]
+        if dead:
+            raise SextantError(f"the scheduler of {', '.join(dead)} stopped")
+
+    async def drain(self, timeout_s: float = 10.0) -> None:
+        """Finish what runs, for up to `timeout_s`, then stop."""
+        await asyncio.gather(*(runner.drain(timeout_s) for runner in self._runners.values()))
+
+
+async def _exhaust(stream: EventStream) -> None:
+    seen = 0
+    async for events in stream:
+        seen += len(events)
+        stream.acknowledge(seen)
+
+
+def _providers(config: FamilyConfig) -> tuple[str, ...]:
+    """The ONNX Runtime names of the configured providers that this build has, in order of preference."""
+    known: Iterable[str] = ort.get_available_providers()
+    wanted = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+    return tuple(wanted[name] for name in config.providers if wanted[name] in known)

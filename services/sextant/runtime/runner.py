@@ -1,0 +1,126 @@
+"""A thread that ticks a scheduler, and the asyncio side of it.
+
+The scheduler has a thread of its own, so that the next step never waits for the event loop; what a step made
+reaches the loop in one hand-over, however many requests it was for.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+
+from sextant.contract.errors import Draining, SextantError
+from sextant.contract.events import Event
+from sextant.contract.tasks import Request
+from sextant.runtime.scheduler import Delivery, StepScheduler, Ticket
+
+log = logging.getLogger(__name__)
+_NAP_S = 1.0  # the longest sleep without work; wake-ups and deadlines cut it short
+
+
+class EventStream(AsyncIterator[Sequence[Event]]):
+    """The events of one request, in batches. Close it, or the request runs on without a reader."""
+
+    def __init__(self, runner: "SchedulerRunner") -> None:
+        self._runner = runner
+        self._ticket: Ticket | None = None
+        self._batches: deque[Sequence[Event]] = deque()
+        self._arrived = asyncio.Event()
+        self._ended = False
+        self._error: Exception | None = None
+
+    async def __anext__(self) -> Sequence[Event]:
+        """The next batch: everything that came since the last. Raises the request's error, if it has one."""
+        while not self._batches:
+            if self._error is not None:
+                raise self._error
+            if self._ended:
+                raise StopAsyncIteration
+            self._arrived.clear()
+            await self._arrived.wait()
+        events = [event for batch in self._batches for event in batch]
+        self._batches.clear()
+        return events
+
+    def acknowledge(self, events: int) -> None:
+        """Say that `events` events in all have gone out; unacknowledged ones are bounded."""
+        if self._ticket is not None:
+            self._runner.scheduler.acknowledge(self._ticket, events)
+
+    def close(self) -> None:
+        """Cancel what still runs. Safe at any time, also twice."""
+        if self._ticket is not None and not self._ended:
+            self._runner.scheduler.cancel(self._ticket)
+
+    def take(self, delivery: Delivery) -> None:
+        """Called on the loop with what a tick made."""
+        if delivery.events:
+            self._batches.append(delivery.events)
+        if delivery.ended:
+            self._ended, self._error = True, delivery.error
+        self._arrived.set()
+
+
+class SchedulerRunner:
+    """Owns a scheduler's thread. Create and use it on one event loop."""
+
+    def __init__(self, scheduler: StepScheduler, name: str) -> None:
+        self.scheduler = scheduler
+        self._loop = asyncio.get_running_loop()
+        self._streams: dict[Ticket, EventStream] = {}
+        self._stopping = False
+        self._draining = False
+        self._thread = threading.Thread(target=self._run, name=f"steps-{name}", daemon=True)
+        self._thread.start()
+
+    def submit(self, request: Request) -> EventStream:
+        """Start a request. Raises `Overloaded` or `Draining` at once; other errors come with the stream."""
+        if self._draining:
+            raise Draining("this replica is stopping")
+        stream = EventStream(self)
+        stream._ticket = ticket = self.scheduler.submit(request)
+        self._streams[ticket] = stream
+        return stream
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take nothing new, let what runs finish for up to `timeout_s`, then stop the thread."""
+        self._draining = True
+        end = time.monotonic() + timeout_s
+        while not self.scheduler.idle() and time.monotonic() < end:
+            await asyncio.sleep(0.02)
+        self._stopping = True
+        await asyncio.to_thread(self._thread.join, 10.0)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                deliveries, busy = self.scheduler.tick()
+            except Exception:
+                log.exception("the scheduler failed; its replica must be replaced")
+                self._stopping = True
+                self._loop.call_soon_threadsafe(self._fail_all)
+                return
+            if deliveries:
+                self._loop.call_soon_threadsafe(self._hand_over, deliveries)
+            if not busy:
+                deadline = self.scheduler.next_deadline_s()
+                nap = _NAP_S if deadline is None else max(0.0, min(_NAP_S, deadline - time.monotonic()))
+                self.scheduler.wait(nap)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread is ticking."""
+        return self._thread.is_alive()
+
+    def _hand_over(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            stream = self._streams.pop(delivery.ticket) if delivery.ended else self._streams.get(delivery.ticket)
+            if stream is not None:
+                stream.take(delivery)
+
+    def _fail_all(self) -> None:
+        for ticket, stream in self._streams.items():
+            stream.take(Delivery(ticket, (), True, SextantError("the scheduler failed")))
+        self._streams.clear()
