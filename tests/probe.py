@@ -10,11 +10,12 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sextant.bundles.manifest import Parity
+from sextant.bundles.manifest import LatentSpace, Parity
 from sextant.bundles.store import Bundle
+from sextant.bundles.writer import write_bundle
 from sextant.contract.errors import InvalidRequest
 from sextant.contract.events import Result, TextDelta, Usage
-from sextant.contract.media import Audio, Latent, Media, Text
+from sextant.contract.media import Audio, Latent, Media, Modality, Text
 from sextant.contract.tasks import Task, TaskKind, TextParameters
 from sextant.runtime.rng import RequestRng
 from sextant.runtime.sampler import Cost, Limits
@@ -106,26 +107,20 @@ FAMILY = ProbeFamily()
 
 def write_probe_bundle(directory: Path, name: str = "probe") -> Bundle:
     """A bundle for this family: it has a manifest and passes the gate, and holds no network."""
-    from sextant.bundles.writer import write_bundle
-
     return write_bundle(
-        directory / name,
-        {
-            "name": name,
-            "version": "1.0.0",
-            "family": "probe",
-            "architecture": "probe",
-            "description": "Computes next to nothing.",
-            "tasks": ["generate", "encode"],
-            "inputs": ["text"],
-            "outputs": ["text", "latent"],
-            "latent_spaces": [{"id": "probe/point", "shape": [4]}],
-            "deterministic": True,
-            "license": "Apache-2.0",
-            "provenance": "this repository",
-        },
+        directory,
         {"probe.json": b"{}"},
+        name=name,
+        version="1.0.0",
+        family="probe",
+        architecture="probe",
+        description="Computes next to nothing.",
+        tasks=[TaskKind.GENERATE, TaskKind.ENCODE],
+        inputs=[Modality.TEXT],
+        outputs=[Modality.TEXT, Modality.LATENT],
+        latent_spaces=[LatentSpace(id="probe/point", shape=(4,))],
+        deterministic=True,
+        license="Apache-2.0",
+        provenance="this repository",
         parity=Parity(max_abs_error=0.0, max_rel_error=0.0, tolerance=1e-4, reference="itself"),
     )
-
-

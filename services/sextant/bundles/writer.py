@@ -2,16 +2,17 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, NotRequired, TypedDict, Unpack
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, Unpack
 
 import tomli_w
 from filelock import FileLock
+from pydantic import Field, StringConstraints
+from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticSerializationError
 
-from sextant.bundles.manifest import LatentSpace, Manifest, Measurement, Parity
+from sextant.bundles.manifest import LatentSpace, Manifest, Measurement, Name, Parity
 from sextant.bundles.store import Bundle, open_bundle
 from sextant.bundles.verify import MANIFEST_NAME, check_listed_name, check_parity, parse_manifest
 from sextant.contract.errors import BundleRefused
@@ -19,7 +20,9 @@ from sextant.contract.events import Estimator
 from sextant.contract.media import Modality
 from sextant.contract.tasks import TaskKind
 
-__all__ = ["Bundle", "ImportOptions", "ManifestFields", "write_bundle"]
+__all__ = ["Bundle", "ImportOptions", "ManifestFields", "Version", "write_bundle"]
+
+Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
 
 _CHUNK_BYTES = 1 << 20
 
@@ -28,16 +31,17 @@ _CHUNK_BYTES = 1 << 20
 class ImportOptions:
     """What whoever imports foreign weights decides about the bundle made of them.
 
-    `context_tokens` None takes the longest context that the weights were trained for.
+    `context_tokens` None takes the longest context that the weights were trained for. Raises pydantic's
+    `ValidationError` where a field cannot stand in a manifest.
     """
 
-    name: str
-    version: str = "1.0.0"
+    name: Name
+    version: Version = "1.0.0"
     precision: Literal["fp32", "int8"] = "fp32"
     description: str = ""
     license: str = "unknown"
     provenance: str = "unknown"
-    context_tokens: int | None = None
+    context_tokens: int | None = Field(default=None, gt=0)
 
 
 class ManifestFields(TypedDict):

@@ -6,7 +6,7 @@ from typing import Any
 
 from sextant.contract.errors import SextantError
 from sextant.replicas.config import ClusterConfig
-from sextant.replicas.environment import set_ray_environment
+from sextant.replicas.environment import make_ray_token, set_ray_environment
 
 set_ray_environment()
 
@@ -59,10 +59,11 @@ class Cluster:
 
     @classmethod
     async def start(cls, config: ClusterConfig, *, num_gpus: int | None = None) -> "Cluster":
-        """Start Ray on the loopback interface, deploy every family, and return when all replicas are warm.
+        """Start Ray on this machine, deploy every family, and return when all replicas are warm.
 
         `num_gpus` overrides how many GPUs Ray believes to have. Raises `ClusterError`.
         """
+        make_ray_token()
         needed = sum(family.replicas * family.num_cpus for family in config.families.values())
         ray.init(
             namespace=NAMESPACE,
@@ -72,7 +73,6 @@ class Cluster:
             object_store_memory=_OBJECT_STORE_BYTES,
             log_to_driver=False,
             logging_level=logging.WARNING,
-            _node_ip_address="127.0.0.1",
         )
         cluster = cls(ray.get_runtime_context().gcs_address)
         try:

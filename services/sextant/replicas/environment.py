@@ -6,6 +6,7 @@ everything there is async and networks run in a thread of their own.
 """
 
 import os
+import secrets
 
 _SWITCHES = {
     "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",
@@ -13,6 +14,8 @@ _SWITCHES = {
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray listens beyond the loopback interface: nobody joins without the token.
+    "RAY_AUTH_MODE": "token",
     # A replica with num_gpus 0 sees no GPU, rather than every GPU of its node.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
 }
@@ -22,3 +25,8 @@ def set_ray_environment() -> None:
     """Set what is not set already. Call before the first `import ray` of a process."""
     for name, value in _SWITCHES.items():
         os.environ.setdefault(name, value)
+
+
+def make_ray_token() -> None:
+    """Draw the token of a new cluster, unless one is given; child processes inherit it with the environment."""
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

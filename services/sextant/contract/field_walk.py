@@ -1,0 +1,78 @@
+"""One rule applied to every field of a message that it concerns, however deep; fields are named by their path.
+
+Runs on every request, so what concerns which field is worked out once per message type, and a walk looks
+only at fields that are set.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from sextant.contract.violations import Violations, quoted
+
+# Says what is wrong with a value of the field; None where nothing is.
+Rule = Callable[[Any], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """How to look at one field: apply `rule` to its values, or descend into them where `rule` is None."""
+
+    name: str
+    rule: Rule | None
+    is_repeated: bool
+    is_map: bool
+
+
+class FieldWalk:
+    """Walks messages of any type. `rule_for` says which rule concerns a field that is no message, if any."""
+
+    def __init__(self, rule_for: Callable[[FieldDescriptor], Rule | None]) -> None:
+        self._rule_for = rule_for
+        self._visits: dict[Descriptor, dict[int, _Visit]] = {}
+
+    def __call__(self, message: Message, found: Violations, path: str = "") -> None:
+        """Add every violation in `message` to `found`, in the order of field numbers; `path` is the message's own."""
+        visits = self._visits_of(message.DESCRIPTOR)
+        if not visits:
+            return
+        for field, value in message.ListFields():
+            visit = visits.get(field.number)
+            if visit is None:
+                continue
+            name = f"{path}.{visit.name}" if path else visit.name
+            if visit.is_map:
+                for key in sorted(value):
+                    self._look(visit.rule, value[key], f"{name}[{quoted(str(key))}]", found)
+            elif visit.is_repeated:
+                for index, element in enumerate(value):
+                    self._look(visit.rule, element, f"{name}[{index}]", found)
+            else:
+                self._look(visit.rule, value, name, found)
+
+    def _look(self, rule: Rule | None, value: Any, path: str, found: Violations) -> None:
+        if rule is None:
+            self(value, found, path)
+        elif (description := rule(value)) is not None:
+            found.add(path, description)
+
+    def _visits_of(self, descriptor: Descriptor) -> dict[int, _Visit]:
+        visits = self._visits.get(descriptor)
+        if visits is None:
+            visits = self._visits[descriptor] = {}  # present before its fields are: a type may contain itself
+            for field in descriptor.fields:
+                visit = self._visit_of(field)
+                if visit is not None:
+                    visits[field.number] = visit
+        return visits
+
+    def _visit_of(self, field: FieldDescriptor) -> _Visit | None:
+        is_map = field.message_type is not None and field.message_type.GetOptions().map_entry
+        leaf = field.message_type.fields_by_name["value"] if is_map else field
+        if leaf.message_type is None:
+            rule = self._rule_for(leaf)
+            return rule and _Visit(field.name, rule, field.is_repeated, is_map)
+        return _Visit(field.name, None, field.is_repeated, is_map) if self._visits_of(leaf.message_type) else None
