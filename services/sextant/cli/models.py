@@ -1,7 +1,6 @@
 """`sextant models`: what is on disk, what can be pulled, and bringing weights in."""
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -12,6 +11,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from sextant.bundles.catalogue import CatalogueEntry, catalogue
 from sextant.bundles.manifest import Manifest
@@ -46,7 +46,8 @@ def list_models(as_json: AsJson = False) -> None:
     table = Table("model", "version", "family", "tasks", "size", "where", "description")
     for row in rows:
         tasks, size = ", ".join(row["tasks"]), _megabytes(row["size_bytes"])
-        table.add_row(row["name"], row["version"], row["family"], tasks, size, row["where"], row["description"])
+        cells = (row["name"], row["version"], row["family"], tasks, size, row["where"], row["description"])
+        table.add_row(*map(Text, cells))  # as Text: a manifest's brackets are no mark-up
     Console().print(table)
 
 
@@ -60,7 +61,7 @@ def show(name: Annotated[str, typer.Argument(help="The model.")], as_json: AsJso
         return
     table = Table(show_header=False)
     for key, value in content.items():
-        table.add_row(key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        table.add_row(key, Text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
     Console().print(table)
 
 
@@ -75,10 +76,10 @@ def verify(
     if as_json:
         _print_json(results)
     for result in results:
-        if result["ok"] and not as_json:
-            typer.echo(f"{result['name']}: good, sha256 {result['digest']}")
-        elif not result["ok"]:
+        if not result["ok"]:
             typer.echo(result["reason"], err=True)
+        elif not as_json:
+            typer.echo(f"{result['name']}: good, sha256 {result['digest']}")
     if not all(result["ok"] for result in results):
         raise typer.Exit(1)
 
@@ -127,15 +128,13 @@ def import_weights(
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Our errors, and wrong options, as one line on stderr and exit code 1."""
+    """Our errors, wrong options and a full or forbidden disk, as one line on stderr and exit code 1."""
     try:
         yield
-    except SextantError as error:
-        typer.echo(" ".join(str(error).split()), err=True)
-        sys.exit(1)
-    except ValidationError as error:
-        typer.echo(explain(error), err=True)
-        sys.exit(1)
+    except (SextantError, ValidationError, OSError) as error:
+        reason = explain(error) if isinstance(error, ValidationError) else str(error)
+        typer.echo(" ".join(reason.split()), err=True)
+        raise typer.Exit(1) from error
 
 
 def _row_on_disk(store: BundleStore, name: str) -> dict[str, Any]:

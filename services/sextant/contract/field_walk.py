@@ -6,7 +6,7 @@ only at fields that are set.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -36,7 +36,7 @@ class FieldWalk:
 
     def __call__(self, message: Message, found: Violations, path: str = "") -> None:
         """Add every violation in `message` to `found`, in the order of field numbers; `path` is the message's own."""
-        visits = self._visits_of(message.DESCRIPTOR)
+        visits = self._visits_of(cast(Descriptor, message.DESCRIPTOR))
         if not visits:
             return
         for field, value in message.ListFields():
@@ -70,8 +70,9 @@ class FieldWalk:
         return visits
 
     def _visit_of(self, field: FieldDescriptor) -> _Visit | None:
-        is_map = field.message_type is not None and field.message_type.GetOptions().map_entry
-        leaf = field.message_type.fields_by_name["value"] if is_map else field
+        entry = field.message_type
+        is_map = entry is not None and entry.GetOptions().map_entry
+        leaf = entry.fields_by_name["value"] if entry is not None and is_map else field
         if leaf.message_type is None:
             rule = self._rule_for(leaf)
             return rule and _Visit(field.name, rule, field.is_repeated, is_map)

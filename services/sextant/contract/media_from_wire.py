@@ -1,5 +1,7 @@
 """Media messages as the media used inside. The gateway reads requests with it, the client reads answers."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,7 +65,7 @@ def read_audio(message: media_pb2.Audio, field: str = "audio", budget: DecodeBud
     return decode_audio(message.data, field, budget)
 
 
-def read_array(message: media_pb2.Tensor, field: str = "tensor") -> NDArray[np.generic]:
+def read_array(message: media_pb2.Tensor, field: str = "tensor") -> NDArray[Any]:
     """A tensor's array: read-only, on the bytes of the message."""
     element_type = ELEMENT_TYPE_FROM_WIRE.get(message.element_type)
     if element_type is None:

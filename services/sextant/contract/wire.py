@@ -4,9 +4,9 @@ Parsing is ours rather than gRPC's, so that a caller whose bytes are refused lea
 """
 
 from math import isfinite
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from sextant.contract.errors import MalformedMessage
@@ -22,7 +22,7 @@ def parse(message_type: type[M], data: bytes) -> M:
     try:
         return message_type.FromString(data)
     except DecodeError as refused:
-        fault = find_fault(message_type.DESCRIPTOR, data)
+        fault = find_fault(cast(Descriptor, message_type.DESCRIPTOR), data)
         if fault is None:
             raise MalformedMessage("", f"not a valid {message_type.DESCRIPTOR.full_name} message") from refused
         raise MalformedMessage(fault.field, fault.description) from refused
@@ -45,7 +45,7 @@ def _number_rule(value: float) -> str | None:
 
 
 def _rule_for(field: FieldDescriptor) -> Rule | None:
-    if field.type == FieldDescriptor.TYPE_ENUM:
+    if field.enum_type is not None:
         return _enum_rule(field.enum_type)
     if field.type in (FieldDescriptor.TYPE_FLOAT, FieldDescriptor.TYPE_DOUBLE):
         return _number_rule

@@ -68,11 +68,12 @@ class _Search:
     def _value(self, field: FieldDescriptor, value: bytes, path: str) -> FieldViolation | None:
         if field.type == FieldDescriptor.TYPE_STRING:
             return None if _is_utf8(value) else FieldViolation(path, _NOT_UTF8)
-        if field.type != FieldDescriptor.TYPE_MESSAGE:
+        descriptor = field.message_type
+        if descriptor is None:
             return None
-        if field.message_type.GetOptions().map_entry:
-            return self._map_entry(field.message_type, value, path)
-        return self.message(field.message_type, value, path)
+        if descriptor.GetOptions().map_entry:
+            return self._map_entry(descriptor, value, path)
+        return self.message(descriptor, value, path)
 
     def _map_entry(self, entry: Descriptor, data: bytes, path: str) -> FieldViolation | None:
         """As `message`, but an entry is named by its key: "attributes[hair]"."""

@@ -38,16 +38,17 @@ def pull(
     """The model `name` of the catalogue as a bundle in `cache_dir / "bundles"`, fetched and converted if need be.
 
     A bundle of the catalogue's version that is there and passes verification is returned at once, without
-    network. Of several processes that pull one model, one works and the others wait. `client` is for `fetch`.
+    network, and also from a cache that may not be written. Of several processes that pull one model, one works and the others wait. `client` is for `fetch`.
 
     Raises `SourceUnavailable` and `BundleRefused`.
     """
     wanted = entry(name)
     destination = cache_dir / "bundles"
+    if present := _present(destination / name, wanted.version):
+        return present
     destination.mkdir(parents=True, exist_ok=True)
     with FileLock(destination / f".{name}.pull.lock"):
-        present = _present(destination / name, wanted.version)
-        if present is not None:
+        if present := _present(destination / name, wanted.version):  # made while we waited
             return present
         weights = fetch(parse_source(wanted.source), wanted.sha256, cache_dir, progress, client=client)
         options = ImportOptions(

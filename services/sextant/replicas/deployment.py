@@ -1,6 +1,7 @@
 """The class that Ray Serve replicates: one family's models behind four methods."""
 
 import logging
+import os
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
@@ -20,7 +21,8 @@ from sextant.runtime.runner import EventStream
 class FamilyReplica:
     """One replica of one family. Serve calls it ready when the constructor returns: all models are warm then."""
 
-    async def __init__(self, family: str, config: ClusterConfig) -> None:
+    # Serve awaits an async constructor.
+    async def __init__(self, family: str, config: ClusterConfig) -> None:  # type: ignore[misc]
         logging.getLogger("sextant").setLevel(logging.INFO)
         store = BundleStore([*config.bundle_directories, *BundleStore.default().directories])
         self._host = await ModelHost.load(config.implementation(family), config.families[family], store)
@@ -62,8 +64,6 @@ class FamilyReplica:
 
     async def describe(self) -> dict[str, Any]:
         """Where this replica runs and where its metrics are, for `sextant status`."""
-        import os
-
         return {
             "replica": self._replica_id,
             "pid": os.getpid(),

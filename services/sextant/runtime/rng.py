@@ -25,7 +25,8 @@ class RequestRng:
         """Uniform draws in [0, 1), float64, 53 bits each; the same for the same arguments, always."""
         count = int(np.prod(shape, dtype=np.int64))
         bits = self._philox(purpose, index).random_raw(count)
-        return ((np.asarray(bits, dtype=np.uint64) >> np.uint64(11)) * 2.0**-53).reshape(shape)
+        fractions: NDArray[np.float64] = (np.asarray(bits, dtype=np.uint64) >> np.uint64(11)) * np.float64(2.0**-53)
+        return fractions.reshape(shape)
 
     def normal(self, purpose: str, index: int = 0, shape: tuple[int, ...] = ()) -> NDArray[np.float32]:
         """Standard normal draws, float32 (Box-Muller, so that no library's rejection order enters)."""

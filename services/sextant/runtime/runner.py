@@ -88,10 +88,11 @@ class SchedulerRunner:
         """Take nothing new, let what runs finish for up to `timeout_s`, then stop the thread."""
         self._draining = True
         end = time.monotonic() + timeout_s
-        while not self.scheduler.idle() and time.monotonic() < end:
+        while not self.scheduler.idle() and time.monotonic() < end:  # noqa: ASYNC110 - it ends, and rarely runs
             await asyncio.sleep(0.02)
         self._stopping = True
         await asyncio.to_thread(self._thread.join, 10.0)
+        self._fail_all(Draining("this replica stopped before the answer was whole"))
 
     def _run(self) -> None:
         while not self._stopping:
@@ -100,7 +101,7 @@ class SchedulerRunner:
             except Exception:
                 log.exception("the scheduler failed; its replica must be replaced")
                 self._stopping = True
-                self._loop.call_soon_threadsafe(self._fail_all)
+                self._loop.call_soon_threadsafe(self._fail_all, SextantError("the scheduler failed"))
                 return
             if deliveries:
                 self._loop.call_soon_threadsafe(self._hand_over, deliveries)
@@ -120,7 +121,7 @@ class SchedulerRunner:
             if stream is not None:
                 stream.take(delivery)
 
-    def _fail_all(self) -> None:
+    def _fail_all(self, error: SextantError) -> None:
         for ticket, stream in self._streams.items():
-            stream.take(Delivery(ticket, (), True, SextantError("the scheduler failed")))
+            stream.take(Delivery(ticket, (), True, error))
         self._streams.clear()

@@ -49,9 +49,7 @@ def encode_audio(audio: Audio, audio_format: AudioFormat = AudioFormat.WAV) -> b
     if audio_format is AudioFormat.FLAC and not len(audio.samples):
         raise ValueError("FLAC cannot hold an empty sound")
     file = io.BytesIO()
-    soundfile.write(
-        file, _int16(audio.samples), audio.sample_rate_hz, format=audio_format.upper(), subtype="PCM_16"
-    )
+    soundfile.write(file, _int16(audio.samples), audio.sample_rate_hz, format=audio_format.upper(), subtype="PCM_16")
     return file.getvalue()
 
 
@@ -111,7 +109,8 @@ def _int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
         raise ValueError(f"not a sound: {samples.dtype}{list(samples.shape)}")
     if not np.isfinite(samples).all():
         raise ValueError("a sound holds samples that are not finite")
-    return np.clip(np.rint(samples * _SCALE), -_SCALE, _SCALE - 1).astype(np.int16)
+    scaled: NDArray[np.float32] = np.rint(samples * np.float32(_SCALE))
+    return np.clip(scaled, -_SCALE, _SCALE - 1).astype(np.int16)
 
 
 def _check_rate_and_channels(sample_rate_hz: int, channels: int, rate_field: str, channels_field: str) -> None:

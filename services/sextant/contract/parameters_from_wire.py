@@ -1,0 +1,70 @@
+"""The family's own parameters of a request. Their ranges are in `ranges`; the rest of their rules are here."""
+
+from google.protobuf.message import Message
+
+from sextant.contract.options import AnyRequest
+from sextant.contract.tasks import FillMaskParameters, Parameters, TextParameters
+from sextant.contract.v1 import generation_pb2
+from sextant.contract.violations import Violations, quoted
+
+MOST_STOPS = 16
+LONGEST_STOP_BYTES = 256
+_DEFAULT_CANDIDATES = 5
+
+# Parameters are named for their family, except where a family has several kinds.
+_FAMILY_OF_PARAMETERS = {"text": "transformer", "fill_mask": "transformer"}
+
+
+def parameters_family(message: AnyRequest) -> str | None:
+    """The family whose parameters the request carries; None where it carries none."""
+    name = _parameters_name(message)
+    return None if name is None else _FAMILY_OF_PARAMETERS.get(name, name)
+
+
+def read_parameters(message: AnyRequest, found: Violations) -> Parameters | None:
+    """The parameters of families that have a dataclass in `tasks`, None for the others; adds what is wrong."""
+    name = _parameters_name(message)
+    if name is None:
+        return None
+    parameters: Message = getattr(message, name)
+    if isinstance(parameters, generation_pb2.TextParameters):
+        return _read_text(parameters, name, found)
+    if isinstance(parameters, generation_pb2.FillMaskParameters):
+        return FillMaskParameters(parameters.candidates or _DEFAULT_CANDIDATES)
+    if isinstance(parameters, generation_pb2.HybridParameters):
+        for stage in sorted(parameters.stages):
+            if parameters.stages[stage].HasField("text"):
+                _check_stops(parameters.stages[stage].text, f"{name}.stages[{quoted(stage)}].text", found)
+    return None
+
+
+def _parameters_name(message: AnyRequest) -> str | None:
+    if "parameters" not in message.DESCRIPTOR.oneofs_by_name:
+        return None
+    name: str | None = message.WhichOneof("parameters")
+    return name
+
+
+def _read_text(message: generation_pb2.TextParameters, path: str, found: Violations) -> TextParameters:
+    _check_stops(message, path, found)
+    return TextParameters(
+        max_tokens=message.max_tokens if message.HasField("max_tokens") else None,
+        temperature=message.temperature if message.HasField("temperature") else None,
+        top_k=message.top_k if message.HasField("top_k") else None,
+        top_p=message.top_p if message.HasField("top_p") else None,
+        min_p=message.min_p if message.HasField("min_p") else None,
+        repetition_penalty=message.repetition_penalty if message.HasField("repetition_penalty") else None,
+        stop=tuple(message.stop),
+        logprobs=message.logprobs if message.HasField("logprobs") else None,
+        ignore_end_of_text=message.ignore_end_of_text,
+        continue_prompt=message.continue_prompt,
+        beams=message.beams if message.HasField("beams") else None,
+    )
+
+
+def _check_stops(message: generation_pb2.TextParameters, path: str, found: Violations) -> None:
+    if len(message.stop) > MOST_STOPS:
+        found.add(f"{path}.stop", f"has {len(message.stop)} strings, more than {MOST_STOPS}")
+    for index, stop in enumerate(message.stop[:MOST_STOPS]):
+        if not 1 <= len(stop.encode()) <= LONGEST_STOP_BYTES:
+            found.add(f"{path}.stop[{index}]", f"must be 1 to {LONGEST_STOP_BYTES} bytes, not {len(stop.encode())}")
