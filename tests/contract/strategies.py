@@ -1,7 +1,7 @@
 """Hypothesis strategies for messages of any type, and the paths that lead through a type."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import numpy as np
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
 
+from sextant.contract.errors import FieldViolation, InvalidRequest
 from sextant.contract.media import Audio, Image
 from sextant.contract.v1 import generation_pb2
 
@@ -33,21 +34,39 @@ _SCALARS: dict[int, st.SearchStrategy[Any]] = {
 }
 
 
+def violations_of(action: Callable[..., object], *arguments: Any) -> tuple[FieldViolation, ...]:
+    """What `action` refuses its arguments for; nothing where it takes them. Other errors pass through."""
+    try:
+        action(*arguments)
+    except InvalidRequest as refused:
+        return refused.violations
+    return ()
+
+
+def descriptor_of(message_type: type[Message]) -> Descriptor:
+    return cast(Descriptor, message_type.DESCRIPTOR)
+
+
 def is_map(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def leaf_of(field: FieldDescriptor) -> FieldDescriptor:
+    """The field whose type its values have: of a map, its entries' `value`."""
+    entry = field.message_type
+    return entry.fields_by_name["value"] if entry is not None and is_map(field) else field
 
 
 @st.composite
 def messages(draw: st.DrawFn, message_type: type[Message]) -> Message:
     """Any message of the type: fields set or not, enums known or not, numbers finite or not."""
     message = message_type()
-    for field in message_type.DESCRIPTOR.fields:
+    for field in descriptor_of(message_type).fields:
         if not draw(st.booleans()):
             continue
         if is_map(field):
-            entry = field.message_type
             for key in draw(st.lists(st.text(max_size=4), max_size=2)):
-                value = draw(_values(entry.fields_by_name["value"]))
+                value = draw(_values(leaf_of(field)))
                 if isinstance(value, Message):
                     getattr(message, field.name)[key].CopyFrom(value)
                 else:
@@ -70,7 +89,7 @@ def _values(field: FieldDescriptor) -> st.SearchStrategy[Any]:
 def leaves(descriptor: Descriptor, types: set[int]) -> Iterator[list[FieldDescriptor]]:
     """Every way from a message type down to a field of one of the scalar `types`."""
     for field in descriptor.fields:
-        leaf = field.message_type.fields_by_name["value"] if is_map(field) else field
+        leaf = leaf_of(field)
         if leaf.message_type is not None:
             for rest in leaves(leaf.message_type, types):
                 yield [field, *rest]

@@ -18,7 +18,7 @@ from sextant.contract.codecs import AudioFormat, ImageFormat
 from sextant.contract.codecs.image import MOST_PIXELS
 from sextant.contract.errors import InvalidRequest
 from sextant.contract.media import Audio, Image
-from tests.contract.strategies import pictures, sounds
+from tests.contract.strategies import pictures, sounds, violations_of
 
 
 def refused_field(refusal: pytest.ExceptionInfo[InvalidRequest]) -> str:
@@ -78,7 +78,9 @@ class TestPictures:
                 codecs.decode_image(data[:length], "source.image")
             assert refused_field(refusal) == "source.image.data"
 
-    @given(st.binary(max_size=200), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\x20\0\0\0WEBP"]))
+    @given(
+        st.binary(max_size=200), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\x20\0\0\0WEBP"])
+    )
     def test_arbitrary_bytes_are_refused(self, data: bytes, magic: bytes) -> None:
         with pytest.raises(InvalidRequest):
             codecs.decode_image(magic + data)
@@ -89,11 +91,9 @@ class TestPictures:
         file = bytearray(codecs.encode_image(picture, image_format))
         for _ in range(data.draw(st.integers(1, 4))):
             file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))
-        try:
-            codecs.decode_image(bytes(file))
-        except InvalidRequest as refused:
-            assert refused.violations[0].field == "image.data"
+        assert {wrong.field for wrong in violations_of(codecs.decode_image, bytes(file))} <= {"image.data"}
 
+    @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
     @pytest.mark.parametrize("side", [4_097, 12_000, 60_000, 2**31 - 1])
     def test_a_decompression_bomb_is_refused_from_its_header(self, side: int) -> None:
         header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
@@ -193,10 +193,7 @@ class TestSounds:
 
     @given(st.binary(max_size=200), st.sampled_from([b"", b"fLaC", b"RIFF\x20\0\0\0WAVE", b"RIFF\x20\0\0\0WAVEfmt "]))
     def test_arbitrary_bytes_are_read_or_refused_and_nothing_else(self, data: bytes, magic: bytes) -> None:
-        try:
-            codecs.decode_audio(magic + data)
-        except InvalidRequest as refused:
-            assert refused.violations[0].field == "audio.data"
+        assert {wrong.field for wrong in violations_of(codecs.decode_audio, magic + data)} <= {"audio.data"}
 
     @given(st.data())
     def test_a_damaged_file_gives_finite_samples_or_is_refused(self, data: st.DataObject) -> None:
@@ -204,10 +201,11 @@ class TestSounds:
         file = bytearray(codecs.encode_audio(sound, audio_format))
         for _ in range(data.draw(st.integers(1, 4))):
             file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))
-        try:
+
+        def read() -> None:
             assert np.isfinite(codecs.decode_audio(bytes(file)).samples).all()
-        except InvalidRequest as refused:
-            assert refused.violations[0].field == "audio.data"
+
+        assert {wrong.field for wrong in violations_of(read)} <= {"audio.data"}
 
     def test_floating_point_files_are_refused_since_they_may_hold_nan(self) -> None:
         file = io.BytesIO()
@@ -227,7 +225,12 @@ class TestSounds:
 
     @pytest.mark.parametrize(
         ("rate", "channels", "data", "field"),
-        [(0, 1, b"", "sample_rate_hz"), (8_000, 0, b"", "channels"), (8_000, 9, b"", "channels"), (8_000, 2, b"abc", "data")],
+        [
+            (0, 1, b"", "sample_rate_hz"),
+            (8_000, 0, b"", "channels"),
+            (8_000, 9, b"", "channels"),
+            (8_000, 2, b"abc", "data"),
+        ],
     )
     def test_bare_samples_must_agree_with_what_is_said_of_them(
         self, rate: int, channels: int, data: bytes, field: str
@@ -255,10 +258,7 @@ class TestMusic:
     def test_arbitrary_bytes_pass_or_are_refused_and_nothing_else(self, data: bytes) -> None:
         with pytest.raises(InvalidRequest):
             codecs.check_midi(data)
-        try:
-            codecs.check_midi(b"MThd\0\0\0\6" + data)
-        except InvalidRequest as refused:
-            assert refused.violations[0].field == "music.midi"
+        assert {wrong.field for wrong in violations_of(codecs.check_midi, b"MThd\0\0\0\6" + data)} <= {"music.midi"}
 
 
 class TestArrays:
@@ -281,9 +281,7 @@ class TestArrays:
     @settings(max_examples=300)
     @given(st.lists(st.integers(0, 2**32 - 1), max_size=40), st.binary(max_size=64))
     def test_no_shape_can_make_us_allocate(self, shape: list[int], data: bytes) -> None:
-        try:
-            read = codecs.array_from_bytes(data, np.dtype("<f4"), shape)
-        except InvalidRequest as refused:
-            assert refused.violations[0].field in ("tensor.shape", "tensor.data")
-        else:
-            assert read.nbytes == len(data)
+        def read() -> None:
+            assert codecs.array_from_bytes(data, np.dtype("<f4"), shape).nbytes == len(data)
+
+        assert {wrong.field for wrong in violations_of(read)} <= {"tensor.shape", "tensor.data"}

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 from sextant.bundles.pins import check_file, sha256_of
@@ -52,7 +53,8 @@ def _pip_download(requirement: str, directory: Path, progress: ProgressFn) -> Pa
     description = f"downloading the wheel of {requirement}"
     progress(description, 0, None)
     command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
-    command += ["--disable-pip-version-check", "--progress-bar=raw", "--dest", str(directory), requirement]
+    command += ["--disable-pip-version-check", f"--progress-bar={_progress_bar(requirement)}"]
+    command += ["--dest", str(directory), requirement]
     said: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
         assert pip.stdout is not None
@@ -68,10 +70,18 @@ def _pip_download(requirement: str, directory: Path, progress: ProgressFn) -> Pa
     return wheel
 
 
+def _progress_bar(requirement: str) -> str:
+    """The kind of bar to ask of pip: "raw", lines for programs, came with pip 24.1."""
+    try:
+        major, minor = metadata.version("pip").split(".")[:2]
+    except metadata.PackageNotFoundError as error:
+        reason = f"the wheel of {requirement} cannot be downloaded: this Python environment has no pip"
+        raise SourceUnavailable(reason) from error
+    return "raw" if (int(major), int(minor)) >= (24, 1) else "off"
+
+
 def _why(said: str, requirement: str, code: int) -> str:
     """A plain reason. What pip said may name the user's index, credentials included, so none of it is passed on."""
-    if "No module named pip" in said:
-        return f"the wheel of {requirement} cannot be downloaded: this Python environment has no pip"
     if "No matching distribution" in said or "Could not find a version" in said:
         return f"pip finds no wheel of {requirement}; is the package index reachable?"
     return f"pip could not download the wheel of {requirement} (exit status {code})"

@@ -13,6 +13,10 @@ from google.protobuf.message import Message
 
 from sextant.contract.violations import Violations, quoted
 
+# Of one repeated or map field that is looked into: two bytes are enough for an empty message, so without a limit
+# a few megabytes of them would take seconds. Far above every count that the contract allows.
+MOST_ELEMENTS = 10_000
+
 # Says what is wrong with a value of the field; None where nothing is.
 Rule = Callable[[Any], str | None]
 
@@ -44,7 +48,9 @@ class FieldWalk:
             if visit is None:
                 continue
             name = f"{path}.{visit.name}" if path else visit.name
-            if visit.is_map:
+            if (visit.is_map or visit.is_repeated) and len(value) > MOST_ELEMENTS:
+                found.add(name, f"has {len(value)} elements, more than {MOST_ELEMENTS}")
+            elif visit.is_map:
                 for key in sorted(value):
                     self._look(visit.rule, value[key], f"{name}[{quoted(str(key))}]", found)
             elif visit.is_repeated:

@@ -67,7 +67,10 @@ class RequestMedia:
         return tuple(read)
 
     def conditions(self, message: generation_pb2.Conditions) -> Conditions:
-        """The conditions of the request, with those of their media that could be read."""
+        """The conditions of the request, with those of their media that could be read; 256 media at most."""
+        if len(message.media) > MOST_ITEMS:
+            self._found.add("conditions.media", f"must be at most {MOST_ITEMS}, not {len(message.media)}")
+            return Conditions()
         read = (self.medium(medium, f"conditions.media[{index}]") for index, medium in enumerate(message.media))
         return Conditions(
             class_label=message.class_label,

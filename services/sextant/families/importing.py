@@ -38,7 +38,8 @@ def pull(
     """The model `name` of the catalogue as a bundle in `cache_dir / "bundles"`, fetched and converted if need be.
 
     A bundle of the catalogue's version that is there and passes verification is returned at once, without
-    network, and also from a cache that may not be written. Of several processes that pull one model, one works and the others wait. `client` is for `fetch`.
+    network, and also from a cache that may not be written. Of several processes that pull one model, one works
+    and the others wait. `client` is for `fetch`.
 
     Raises `SourceUnavailable` and `BundleRefused`.
     """
