@@ -22,7 +22,7 @@ class InvalidRequest(SextantError):
     """The request cannot be served as it stands; says which field is wrong, and why."""
 
     def __init__(self, field: str, description: str, *more: FieldViolation) -> None:
-        super().__init__(f"{field}: {description}")
+        super().__init__(f"{field}: {description}" if field else description)
         self.violations = (FieldViolation(field, description), *more)
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
@@ -32,6 +32,10 @@ class InvalidRequest(SextantError):
 
 class MalformedMessage(InvalidRequest):
     """The bytes are not a valid message of the method's request type."""
+
+
+class MessageTooLarge(SextantError):
+    """The request is larger than the server takes."""
 
 
 class ModelNotFound(SextantError):

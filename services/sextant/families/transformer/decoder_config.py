@@ -47,3 +47,32 @@ class TokenIds(BaseModel):
     start: int | None = None
     end: tuple[int, ...] = ()
     prepends_start: bool = False
+
+
+class DecoderNetworkConfig(BaseModel):
+    """The whole of `network` in a decoder's manifest.
+
+    `prefill_chunk` is how many tokens of a prompt one call reads. It is part of what a bundle computes: other
+    chunks, other rounding. `max_slots` is how many sequences a replica holds at a time.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    precision: Literal["fp32", "int8"]
+    prefill_chunk: int = Field(default=128, gt=0)
+    max_slots: int = Field(default=16, gt=0, le=1024)
+    decoder: DecoderConfig
+    tokens: TokenIds
+
+
+class DecoderDefaults(BaseModel):
+    """The whole of `defaults` in a decoder's manifest: what a request that does not say gets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_tokens: int = Field(default=256, ge=1)
+    temperature: float = Field(default=1.0, ge=0, le=10)
+    top_k: int = Field(default=0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    min_p: float = Field(default=0.0, ge=0, le=1)
+    repetition_penalty: float = Field(default=1.0, gt=0, le=10)

@@ -171,7 +171,11 @@ class _DecoderGraph:
         bias = self._bias(*names)
         if self._int8:
             quantized = quantize(matrix, BLOCK)
-            inputs = [x, graph.constant(f"{key}.codes", quantized.codes), graph.constant(f"{key}.scales", quantized.scales)]
+            inputs = [
+                x,
+                graph.constant(f"{key}.codes", quantized.codes),
+                graph.constant(f"{key}.scales", quantized.scales),
+            ]
             attributes = {"K": quantized.inner, "N": len(matrix), "bits": 8, "block_size": BLOCK}
             product = graph.add(
                 "MatMulNBits",
@@ -185,7 +189,9 @@ class _DecoderGraph:
             return product
         if key == "head" and names[0] == "embed":
             return graph.add("Gemm", x, "embed", transB=1, output=output)
-        product = graph.add("MatMul", x, graph.constant(f"{key}.t", np.ascontiguousarray(matrix.T)), output=None if bias else output)
+        product = graph.add(
+            "MatMul", x, graph.constant(f"{key}.t", np.ascontiguousarray(matrix.T)), output=None if bias else output
+        )
         return graph.add("Add", product, bias, output=output) if bias else product
 
     def _bias(self, *names: str) -> str:
@@ -193,6 +199,7 @@ class _DecoderGraph:
         if not any(f"{name}.bias" in self._weights for name in names):
             return ""
         parts = [
-            self._weights.get(f"{name}.bias", np.zeros(self._weights[name].shape[0], dtype=np.float32)) for name in names
+            self._weights.get(f"{name}.bias", np.zeros(self._weights[name].shape[0], dtype=np.float32))
+            for name in names
         ]
         return self._graph.constant(f"{'+'.join(names)}.bias", np.concatenate(parts))

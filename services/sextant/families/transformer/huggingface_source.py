@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
+from tokenizers import Tokenizer
 
 from sextant.bundles.verify import explain
 from sextant.contract.errors import BundleRefused
-from sextant.families.transformer.decoder_config import DecoderConfig, TokenIds
+from sextant.families.transformer.decoder_config import DecoderConfig, DecoderDefaults, TokenIds
 from sextant.families.transformer.weights import DecoderSource
 
 _LLAMA_NAMES = {
@@ -70,6 +71,7 @@ def read_huggingface(directory: Path, bundle: str) -> DecoderSource:
         _token_ids(directory, config_json, tokenizer_config, tokenizer, bundle),
         json.dumps(tokenizer, ensure_ascii=False),
         _chat_template(directory, tokenizer_config),
+        _defaults(_json(directory / "generation_config.json", bundle, required=False), bundle),
     )
 
 
@@ -188,10 +190,28 @@ def _token_ids(
     named += [added.get(_token_text(tokenizer_config.get("eos_token"))), separator]
     end = tuple(dict.fromkeys(token for token in named if token is not None))
     start = added.get(_token_text(tokenizer_config.get("bos_token")), config.get("bos_token_id"))
-    prepends = bool(tokenizer_config.get("add_bos_token", False))
+    prepends = bool(tokenizer_config.get("add_bos_token", False)) or _post_processor_adds(tokenizer, start)
     if separator is not None and not prepends:
         start = separator
     return TokenIds(start=start, end=end, prepends_start=prepends)
+
+
+def _defaults(generation: dict[str, Any], bundle: str) -> DecoderDefaults:
+    """How the model's makers sample from it, where they say so."""
+    keys = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+    said = {key: generation[key] for key in keys if generation.get(key) is not None}
+    try:
+        return DecoderDefaults.model_validate(said if generation.get("do_sample") else {})
+    except ValidationError as error:
+        raise BundleRefused(bundle, f"generation_config.json: {explain(error)}") from error
+
+
+def _post_processor_adds(tokenizer: dict[str, Any], start: int | None) -> bool:
+    """Whether the tokenizer itself puts the start token before every text."""
+    if start is None or not tokenizer.get("post_processor"):
+        return False
+    ids: list[int] = Tokenizer.from_str(json.dumps(tokenizer)).encode("a").ids
+    return ids[:1] == [start]
 
 
 def _token_text(token: str | dict[str, Any] | None) -> str | None:

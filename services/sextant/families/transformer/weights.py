@@ -14,14 +14,14 @@ with dimension i + head_dim / 2.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sextant.contract.errors import BundleRefused
-from sextant.families.transformer.decoder_config import DecoderConfig, TokenIds
+from sextant.families.transformer.decoder_config import DecoderConfig, DecoderDefaults, TokenIds
 
 Weights = Mapping[str, NDArray[np.float32]]
 
@@ -35,6 +35,7 @@ class DecoderSource:
     token_ids: TokenIds
     tokenizer_json: str
     chat_template: str | None
+    defaults: DecoderDefaults = field(default_factory=DecoderDefaults)
 
 
 def read_decoder(path: Path, bundle: str) -> DecoderSource:

@@ -1,0 +1,54 @@
+"""Transformers: decoders that write and score text, encoders that embed it and fill its blanks.
+
+Reading order for decoders: `sampler`, `generating` and `scoring`, `decoder_network`, `kv_slots`, `decoder_graph`,
+and `reference` for the mathematics.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sextant.bundles.store import Bundle
+from sextant.contract.errors import BundleRefused
+from sextant.contract.media import Text
+from sextant.contract.tasks import Task, TaskKind, TextParameters
+from sextant.runtime.sampler import Sampler
+from sextant.runtime.session import SessionConfig
+
+DECODERS = frozenset({"llama", "gpt2"})
+ENCODERS = frozenset({"bert"})
+
+
+class TransformerFamily:
+    """See `families.family.Family`."""
+
+    def load(self, bundle: Bundle, config: SessionConfig) -> Sampler[Any]:
+        """The bundle as a sampler. Raises `BundleRefused`."""
+        # Imported when needed: a replica of the one has no use for the other.
+        if bundle.manifest.architecture in DECODERS:
+            from sextant.families.transformer.sampler import DecoderSampler
+
+            return DecoderSampler.load(bundle, config)
+        if bundle.manifest.architecture in ENCODERS:
+            from sextant.families.transformer.encoder_sampler import EncoderSampler
+
+            return EncoderSampler.load(bundle, config)
+        known = ", ".join(sorted(DECODERS | ENCODERS))
+        reason = f"transformers of architecture {bundle.manifest.architecture!r} are unknown; known: {known}"
+        raise BundleRefused(bundle.manifest.name, reason)
+
+    def warm_up(self, bundle: Bundle) -> Sequence[Task]:
+        """Tasks that touch every code path once."""
+        if bundle.manifest.architecture in ENCODERS:
+            from sextant.families.transformer.encoder_sampler import warm_up
+
+            return warm_up(bundle)
+        few = TextParameters(max_tokens=1, temperature=1.0, continue_prompt=True)
+        some = TextParameters(max_tokens=4, temperature=1.0, continue_prompt=True, ignore_end_of_text=True)
+        return (
+            Task(TaskKind.GENERATE, seed=0, prompt="a", parameters=few),
+            Task(TaskKind.GENERATE, seed=0, prompt="Once upon a time", parameters=some),
+            Task(TaskKind.SCORE, seed=0, source=Text("Once upon a time")),
+        )
+
+
+FAMILY = TransformerFamily()

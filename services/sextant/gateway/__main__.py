@@ -1,0 +1,48 @@
+"""`python -m sextant.gateway`: one gateway, from its environment, until it is told to stop."""
+
+import asyncio
+import logging
+import signal
+import sys
+
+from sextant.contract.errors import SextantError
+from sextant.gateway.config import GatewayConfig
+from sextant.gateway.guide.schema import default_guide_path, load_guide
+from sextant.gateway.metrics import serve_metrics
+from sextant.gateway.server import Gateway
+
+
+async def run(config: GatewayConfig) -> None:
+    """Serve until SIGTERM or SIGINT, then drain."""
+    from sextant.gateway.ray_dispatch import RayDispatcher
+
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    guide = load_guide(default_guide_path())
+    serve_metrics(config.metrics_listen)
+    dispatcher = await RayDispatcher.connect(config.ray_address)
+    gateway = Gateway(dispatcher, guide, config)
+    await gateway.start()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stopping.set)
+    await stopping.wait()
+    await gateway.drain()
+    await dispatcher.close()
+
+
+def main() -> int:
+    """Exit code 0 after a drain, 1 where the gateway cannot start."""
+    try:
+        config = GatewayConfig.from_environment()
+        logging.basicConfig(
+            level=config.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        )
+        asyncio.run(run(config))
+    except (SextantError, OSError) as error:
+        print(f"sextant gateway: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

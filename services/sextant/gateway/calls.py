@@ -1,0 +1,132 @@
+"""What every call goes through: its id, its time, its figures, and how it ends when it does not end well."""
+
+import asyncio
+import secrets
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from sextant.contract import wire
+from sextant.contract.errors import Draining, MalformedMessage, MessageTooLarge, SextantError
+from sextant.contract.tasks import TaskKind
+from sextant.gateway import metrics
+from sextant.gateway.dispatch import StreamStats
+from sextant.gateway.status import abort, code_of, to_status
+
+M = TypeVar("M", bound=Message)
+T = TypeVar("T")
+Context = grpc.aio.ServicerContext
+
+REQUEST_ID_KEY = "sextant-request-id"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What stands in for a message whose bytes were refused, until the call is there to say so."""
+
+    error: SextantError
+
+
+@dataclass(slots=True)
+class Call:
+    """One call under way. Family and model are known once a decision is made."""
+
+    task: TaskKind
+    request_id: str
+    arrived_s: float = field(default_factory=time.monotonic)
+    family: str = "unknown"
+    model: str = "unknown"
+    first_event_s: float | None = None
+    stats: StreamStats = field(default_factory=StreamStats)
+
+    def elapsed_s(self) -> float:
+        """Seconds since the call arrived."""
+        return time.monotonic() - self.arrived_s
+
+    def note_first_event(self) -> None:
+        """The first chunk or result went out."""
+        if self.first_event_s is None:
+            self.first_event_s = self.elapsed_s()
+
+
+class Calls:
+    """The calls of one gateway."""
+
+    def __init__(self, max_message_bytes: int) -> None:
+        self._max_message_bytes = max_message_bytes
+        self.draining = False
+        self.open = 0
+
+    def deserializer(self, message_type: type[M]) -> Callable[[bytes], M | Refused]:
+        """Parses the bytes of a request, and keeps what is wrong with them for `answer` to say."""
+
+        def parse(data: bytes) -> M | Refused:
+            if len(data) > self._max_message_bytes:
+                return Refused(MessageTooLarge(f"{len(data)} bytes; at most {self._max_message_bytes} are taken"))
+            try:
+                return wire.parse(message_type, data)
+            except MalformedMessage as error:
+                return Refused(error)
+
+        return parse
+
+    async def answer(
+        self,
+        task: TaskKind,
+        message: Any,
+        context: "Context[Any, Any]",
+        work: Callable[[Call], Awaitable[T]],
+    ) -> T:
+        """Run `work` as one call: counted, timed, its errors told to the caller."""
+        call = Call(task, _request_id(message))
+        metrics.IN_FLIGHT.labels(task).inc()
+        self.open += 1
+        code = grpc.StatusCode.OK
+        try:
+            await context.send_initial_metadata(((REQUEST_ID_KEY, call.request_id),))
+            if isinstance(message, Refused):
+                raise message.error
+            if self.draining:
+                raise Draining("this gateway is stopping")
+            wire.check(message)
+            return await work(call)
+        except asyncio.CancelledError:
+            expired = (context.time_remaining() or 1.0) <= 0.0
+            code = grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
+            raise
+        except Exception as error:
+            status = to_status(error, call.request_id)
+            code = code_of(status)
+            await abort(context, status)
+        finally:
+            self.open -= 1
+            metrics.IN_FLIGHT.labels(task).dec()
+            _observe(call, code)
+
+
+def draw_seed() -> int:
+    """A seed for a request that brings none."""
+    return secrets.randbits(64)
+
+
+def _request_id(message: Any) -> str:
+    """The caller's id where it can be one; else one made here."""
+    given = "" if isinstance(message, Refused) else message.options.request_id
+    return given if given and len(given) <= 128 and given.isascii() and given.isprintable() else uuid.uuid4().hex
+
+
+def _observe(call: Call, code: grpc.StatusCode) -> None:
+    place = (call.task, call.family, call.model)
+    metrics.REQUESTS.labels(*place, code.name).inc()
+    metrics.REQUEST_SECONDS.labels(*place).observe(call.elapsed_s())
+    if call.stats.started_s is not None:
+        metrics.QUEUE_SECONDS.labels(*place).observe(max(0.0, call.stats.started_s - call.arrived_s))
+    if call.first_event_s is not None:
+        metrics.FIRST_EVENT_SECONDS.labels(*place).observe(call.first_event_s)
+    if call.stats.retries:
+        metrics.RETRIES.labels(call.model).inc(call.stats.retries)

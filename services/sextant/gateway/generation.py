@@ -1,0 +1,233 @@
+"""The Generation service: understand, decide, dispatch, answer."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+import sextant
+from sextant.contract import to_wire
+from sextant.contract.errors import InvalidRequest, NoRoute, SextantError, UnsupportedTask
+from sextant.contract.events import Chunk, Event, Likelihood, Result
+from sextant.contract.from_wire import parameters_family
+from sextant.contract.media import MODALITY_OF, Latent, Modality
+from sextant.contract.tasks import Request, TaskKind
+from sextant.contract.v1 import generation_pb2, guide_pb2
+from sextant.gateway import metrics, plans
+from sextant.gateway.calls import Call, Calls, Context, draw_seed
+from sextant.gateway.dispatch import Dispatcher
+from sextant.gateway.explain import decision_message, family_message
+from sextant.gateway.guide.decision import Decision
+from sextant.gateway.guide.router import decide
+from sextant.gateway.guide.schema import Guide
+from sextant.gateway.plans import Plan, Planner
+from sextant.replicas.served import ServedModel
+
+AnyContext = Context[Any, Any]
+_MEDIA_FIELDS = ("source", "items", "latents", "start", "conditions")
+
+
+@dataclass(slots=True)
+class _Answer:
+    """A request on its way: what was decided, and the receipt as it fills."""
+
+    call: Call
+    plan: Plan
+    seed: int
+    served: ServedModel
+    decision: guide_pb2.Decision
+    items: dict[int, generation_pb2.ItemReceipt] = field(default_factory=dict)
+
+    def note(self, result: Result, sha256: bytes) -> None:
+        """Enter a whole item into the receipt and the figures."""
+        usage = result.usage
+        self.items[result.item] = generation_pb2.ItemReceipt(
+            sha256=sha256,
+            steps=usage.steps,
+            prompt_tokens=usage.prompt_tokens,
+            generated_tokens=usage.generated_tokens,
+        )
+        place = (self.call.task, self.call.family, self.call.model)
+        metrics.ITEMS.labels(*place).inc()
+        metrics.STEPS.labels(*place).inc(usage.steps)
+        metrics.TOKENS.labels(self.call.model, "prompt").inc(usage.prompt_tokens)
+        metrics.TOKENS.labels(self.call.model, "generated").inc(usage.generated_tokens)
+
+    def receipt(self) -> generation_pb2.Receipt:
+        """The receipt, once all items are whole."""
+        manifest, call = self.served.manifest, self.call
+        if len(self.items) != len(self.plan.tasks):
+            raise SextantError(f"{len(self.items)} of {len(self.plan.tasks)} items came back")
+        started = call.stats.started_s
+        return generation_pb2.Receipt(
+            request_id=call.request_id,
+            model=manifest.name,
+            family=family_message(manifest.family),
+            version=manifest.version,
+            bundle_digest=self.served.digest,
+            seed=self.seed,
+            provider=self.served.providers[0] if self.served.providers else "",
+            onnxruntime_version=self.served.onnxruntime_version,
+            sextant_version=sextant.__version__,
+            items=[self.items[index] for index in sorted(self.items)],
+            queue_s=0.0 if started is None else max(0.0, started - call.arrived_s),
+            first_event_s=call.first_event_s or 0.0,
+            total_s=call.elapsed_s(),
+            retries=call.stats.retries,
+            decision=self.decision,
+        )
+
+
+class GenerationServicer:
+    """Answers the six tasks through a dispatcher."""
+
+    def __init__(self, dispatcher: Dispatcher, guide: Guide, calls: Calls) -> None:
+        self._dispatcher = dispatcher
+        self._guide = guide
+        self._calls = calls
+
+    async def Generate(self, message: Any, context: AnyContext) -> None:  # noqa: N802 - the contract's name
+        """Streams what a model makes."""
+        await self._stream(TaskKind.GENERATE, message, context, plans.plan_generate)
+
+    async def Transform(self, message: Any, context: AnyContext) -> None:  # noqa: N802
+        """Streams what a model makes of something given."""
+        await self._stream(TaskKind.TRANSFORM, message, context, plans.plan_transform)
+
+    async def Interpolate(self, message: Any, context: AnyContext) -> None:  # noqa: N802
+        """Streams the frames of a path."""
+        await self._stream(TaskKind.INTERPOLATE, message, context, plans.plan_interpolate)
+
+    async def EncodeStream(self, message: Any, context: AnyContext) -> None:  # noqa: N802
+        """Streams latents with their progress."""
+        await self._stream(TaskKind.ENCODE, message, context, plans.plan_encode)
+
+    async def Encode(self, message: Any, context: AnyContext) -> generation_pb2.EncodeResponse:  # noqa: N802
+        """Answers with a latent per item."""
+
+        async def work(call: Call) -> generation_pb2.EncodeResponse:
+            answer = await self._decide(call, message, plans.plan_encode)
+            results = await self._gather(answer, context)
+            latents = [to_wire.latent_message(r.content) for r in results if isinstance(r.content, Latent)]
+            return generation_pb2.EncodeResponse(latents=latents, receipt=answer.receipt())
+
+        return await self._calls.answer(TaskKind.ENCODE, message, context, work)
+
+    async def Decode(self, message: Any, context: AnyContext) -> generation_pb2.DecodeResponse:  # noqa: N802
+        """Answers with a medium per latent."""
+
+        async def work(call: Call) -> generation_pb2.DecodeResponse:
+            answer = await self._decide(call, message, plans.plan_decode)
+            results = await self._gather(answer, context)
+            items = [to_wire.result_message(r, answer.plan.encoding).media for r in results]
+            return generation_pb2.DecodeResponse(items=items, receipt=answer.receipt())
+
+        return await self._calls.answer(TaskKind.DECODE, message, context, work)
+
+    async def Score(self, message: Any, context: AnyContext) -> generation_pb2.ScoreResponse:  # noqa: N802
+        """Answers with a likelihood per item."""
+
+        async def work(call: Call) -> generation_pb2.ScoreResponse:
+            answer = await self._decide(call, message, plans.plan_score)
+            results = await self._gather(answer, context)
+            likelihoods = [to_wire.likelihood_message(r.content) for r in results if isinstance(r.content, Likelihood)]
+            return generation_pb2.ScoreResponse(likelihoods=likelihoods, receipt=answer.receipt())
+
+        return await self._calls.answer(TaskKind.SCORE, message, context, work)
+
+    async def _stream(self, task: TaskKind, message: Any, context: AnyContext, planner: Planner) -> None:
+        """Accepted, the replica's events, the receipt; numbered without gaps."""
+
+        async def work(call: Call) -> None:
+            answer = await self._decide(call, message, planner)
+            accepted = generation_pb2.Accepted(request_id=call.request_id, decision=answer.decision, seed=answer.seed)
+            await context.write(generation_pb2.GenerateEvent(sequence=0, accepted=accepted))
+            sequence = 1
+            async with aclosing(self._events(answer, context)) as events:
+                async for event in events:
+                    wire_event = await _encoded(event, sequence, answer.plan)
+                    if isinstance(event.body, Result):
+                        answer.note(event.body, to_wire.content_sha256(wire_event.result.media))
+                    await context.write(wire_event)
+                    if isinstance(event.body, Chunk | Result):
+                        call.note_first_event()
+                    sequence += 1
+            await context.write(generation_pb2.GenerateEvent(sequence=sequence, receipt=answer.receipt()))
+
+        await self._calls.answer(task, message, context, work)
+
+    async def _decide(self, call: Call, message: Any, planner: Planner) -> _Answer:
+        """Understand the message and choose the model. Raises what the caller must be told."""
+        if any(field_.name in _MEDIA_FIELDS for field_, _ in message.ListFields()):
+            # Media are decoded here, which takes time that the other streams need.
+            plan, seed = await asyncio.to_thread(plans.understand, message, planner, draw_seed)
+        else:
+            plan, seed = plans.understand(message, planner, draw_seed)
+        models = self._dispatcher.models()
+        decision = decide(self._guide, models, plan.wanted)
+        if decision.choice is None:
+            if plan.wanted.model:
+                raise UnsupportedTask(plan.wanted.model, decision.explanation)
+            raise NoRoute(_why_not(decision))
+        served = models[decision.choice.model]
+        call.family, call.model = served.manifest.family, decision.choice.model
+        metrics.DECISIONS.labels(decision.rule.name if decision.rule else "named", call.model).inc()
+        _check_parameters(message, served)
+        if not plan.tasks:
+            raise UnsupportedTask(call.model, f"this version does not carry {plan.wanted.task} to its model")
+        return _Answer(call, plan, seed, served, decision_message(decision))
+
+    async def _events(self, answer: _Answer, context: AnyContext) -> AsyncIterator[Event]:
+        """The replica's events; leaving early cancels the request there."""
+        call = answer.call
+        request = Request(call.request_id, call.model, answer.plan.tasks, budget_s=context.time_remaining())
+        async with aclosing(self._dispatcher.stream(request, call.stats)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    yield event
+
+    async def _gather(self, answer: _Answer, context: AnyContext) -> list[Result]:
+        """All items, in order."""
+        results: dict[int, Result] = {}
+        async with aclosing(self._events(answer, context)) as events:
+            async for event in events:
+                if isinstance(event.body, Result):
+                    results[event.body.item] = event.body
+                    answer.note(event.body, _content_sha256(event.body))
+                    answer.call.note_first_event()
+        return [results[index] for index in sorted(results)]
+
+
+async def _encoded(event: Event, sequence: int, plan: Plan) -> generation_pb2.GenerateEvent:
+    """The event as a message; pictures and sounds are encoded off the event loop."""
+    content = event.body.content if isinstance(event.body, Result) else getattr(event.body, "preview", None)
+    if MODALITY_OF.get(type(content)) in (Modality.IMAGE, Modality.AUDIO):
+        return await asyncio.to_thread(to_wire.event_message, event, sequence, plan.encoding)
+    return to_wire.event_message(event, sequence, plan.encoding)
+
+
+def _content_sha256(result: Result) -> bytes:
+    """The receipt's digest of an item that is answered whole."""
+    if isinstance(result.content, Likelihood):
+        return hashlib.sha256(to_wire.likelihood_message(result.content).SerializeToString(deterministic=True)).digest()
+    return to_wire.content_sha256(to_wire.media_message(result.content))
+
+
+def _check_parameters(message: Any, served: ServedModel) -> None:
+    """Parameters of one family make no sense to another; the fault is named by the field that is set."""
+    family = parameters_family(message)
+    if family is not None and served.manifest.family in _FAMILIES and family != served.manifest.family:
+        given = message.WhichOneof("parameters")
+        raise InvalidRequest(given, f"is for a {family}, and {served.manifest.name} is a {served.manifest.family}")
+
+
+_FAMILIES: Mapping[str, None] = dict.fromkeys(
+    ("transformer", "gan", "vae", "diffusion", "autoregressive", "flow", "hybrid")
+)
+
+
+def _why_not(decision: Decision) -> str:
+    reasons = "; ".join(rejection.explanation for rejection in decision.rejections)
+    return f"{decision.explanation} {reasons}".strip()

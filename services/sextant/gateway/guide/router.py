@@ -1,0 +1,144 @@
+"""The router: a pure function from the guide, what is served and what is wanted to a decision.
+
+Models that cannot do it are rejected, each with its reason. The most specific row of the guide that fits says
+which families to try, in order; within a family the better measured quality goes first, then the shorter
+measured latency, then the name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sextant.bundles.manifest import Manifest
+from sextant.contract.errors import ModelNotFound
+from sextant.contract.events import Estimator
+from sextant.gateway.guide.decision import (
+    Candidate,
+    Counterfactual,
+    Decision,
+    Fired,
+    Rejection,
+    RejectionReason,
+    Wanted,
+)
+from sextant.gateway.guide.schema import Guide, Row
+from sextant.replicas.served import ServedModel
+
+
+def decide(guide: Guide, models: Mapping[str, ServedModel], wanted: Wanted) -> Decision:
+    """The decision for `wanted` among `models`. Raises `ModelNotFound` where a model is named that is not served."""
+    if wanted.model:
+        return _named(models, wanted)
+    decision = _guided(guide, models, wanted)
+    return replace(decision, counterfactuals=_counterfactuals(guide, models, wanted, decision))
+
+
+def _named(models: Mapping[str, ServedModel], wanted: Wanted) -> Decision:
+    served = models.get(wanted.model)
+    if served is None:
+        raise ModelNotFound(wanted.model, tuple(sorted(models)))
+    rejection = _rejection(served.manifest, wanted)
+    if rejection is not None:
+        return Decision(None, (), (rejection,), None, (), rejection.explanation)
+    choice = _candidate(served.manifest)
+    return Decision(choice, (), (), None, (), f"{wanted.model} was named outright.")
+
+
+def _guided(guide: Guide, models: Mapping[str, ServedModel], wanted: Wanted) -> Decision:
+    row = _row(guide, wanted)
+    rejections: list[Rejection] = []
+    fitting: list[tuple[int, Candidate]] = []
+    for name in sorted(models):
+        manifest = models[name].manifest
+        rejection = _rejection(manifest, wanted)
+        if rejection is None and (row is None or manifest.family not in row.families):
+            listed = "no row of the guide fits" if row is None else f"row {row.name!r} lists {', '.join(row.families)}"
+            rejection = Rejection(name, manifest.family, RejectionReason.GUIDE, f"{listed}, not {manifest.family}")
+        if rejection is not None:
+            rejections.append(rejection)
+        elif row is not None:
+            fitting.append((row.families.index(manifest.family), _candidate(manifest)))
+    fitting.sort(key=lambda ranked: (ranked[0], -ranked[1].quality, ranked[1].latency_s or 0.0, ranked[1].model))
+    ranked = tuple(candidate for _, candidate in fitting)
+    fired = None if row is None else Fired(row.name, row.line, row.reason)
+    return Decision(
+        choice=ranked[0] if ranked else None,
+        alternatives=ranked[1:],
+        rejections=tuple(rejections),
+        rule=fired,
+        counterfactuals=(),
+        explanation=_explanation(row, ranked, wanted),
+    )
+
+
+def _row(guide: Guide, wanted: Wanted) -> Row | None:
+    """The most specific row that fits; of equally specific ones the first."""
+
+    def fits(row: Row) -> bool:
+        return row.task is wanted.task and all(
+            asked is None or asked is given
+            for asked, given in (
+                (row.input, wanted.input),
+                (row.output, wanted.output),
+                (row.priority, wanted.priority),
+            )
+        )
+
+    return max((row for row in guide.rows if fits(row)), key=lambda row: row.specificity, default=None)
+
+
+def _rejection(manifest: Manifest, wanted: Wanted) -> Rejection | None:
+    """Why this model cannot do what is wanted; None where it can."""
+
+    def no(reason: RejectionReason, explanation: str) -> Rejection:
+        return Rejection(manifest.name, manifest.family, reason, f"{manifest.name} {explanation}")
+
+    if wanted.task not in manifest.tasks:
+        return no(RejectionReason.TASK, f"does not {wanted.task}; it can {', '.join(manifest.tasks)}")
+    if wanted.input is not None and wanted.input not in manifest.inputs:
+        return no(RejectionReason.MODALITY, f"does not take {wanted.input}")
+    if wanted.output is not None and wanted.output not in manifest.outputs:
+        return no(RejectionReason.MODALITY, f"does not make {wanted.output}")
+    if wanted.exact_likelihood and manifest.score_estimator is not Estimator.EXACT:
+        return no(RejectionReason.GUARANTEE, "gives no exact likelihood")
+    if wanted.deterministic and not manifest.deterministic:
+        return no(RejectionReason.GUARANTEE, "does not promise the same bytes for the same seed")
+    if wanted.latent_space and wanted.latent_space not in {space.id for space in manifest.latent_spaces}:
+        return no(RejectionReason.GUARANTEE, f"has no latent space {wanted.latent_space!r}")
+    return None
+
+
+def _candidate(manifest: Manifest) -> Candidate:
+    measured = {m.name: m.value for m in manifest.measurements}
+    return Candidate(
+        manifest.name, manifest.family, manifest.version, measured.get("latency"), measured.get("quality", 0.0)
+    )
+
+
+def _explanation(row: Row | None, ranked: tuple[Candidate, ...], wanted: Wanted) -> str:
+    if row is None:
+        return f"No row of the guide fits: {wanted.task} of {wanted.output or wanted.input or 'anything'}."
+    if not ranked:
+        return f"Row {row.name!r} fits, but no served model can do it."
+    return f"{ranked[0].model}, by row {row.name!r}: {row.reason}"
+
+
+def _counterfactuals(
+    guide: Guide, models: Mapping[str, ServedModel], wanted: Wanted, decision: Decision
+) -> tuple[Counterfactual, ...]:
+    """What dropping each requirement would change."""
+    chosen = decision.choice.model if decision.choice else None
+    drops: list[tuple[str, Wanted]] = []
+    if wanted.exact_likelihood:
+        drops.append(("without exact likelihood", replace(wanted, exact_likelihood=False)))
+    if wanted.deterministic:
+        drops.append(("without determinism", replace(wanted, deterministic=False)))
+    if wanted.latent_space:
+        drops.append((f"without latent space {wanted.latent_space}", replace(wanted, latent_space="")))
+    if wanted.priority is not None:
+        drops.append((f"without priority {wanted.priority}", replace(wanted, priority=None)))
+    found = []
+    for change, relaxed in drops:
+        other = _guided(guide, models, relaxed).choice
+        if other is not None and other.model != chosen:
+            found.append(Counterfactual(change, other.model, other.family))
+    return tuple(found)

@@ -1,0 +1,32 @@
+"""The gateway's figures for Prometheus. Labels are bounded: models by what is served, codes by gRPC."""
+
+from prometheus_client import Counter, Gauge, Histogram, Info, disable_created_metrics, start_http_server
+
+import sextant
+
+disable_created_metrics()
+
+_LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+_PLACE = ["task", "family", "model"]
+
+REQUESTS = Counter("sextant_requests_total", "Requests that ended, by outcome.", [*_PLACE, "code"])
+IN_FLIGHT = Gauge("sextant_requests_in_flight", "Requests that are being answered.", ["task"])
+REQUEST_SECONDS = Histogram("sextant_request_seconds", "Time from arrival to the end.", _PLACE, buckets=_LATENCY)
+QUEUE_SECONDS = Histogram("sextant_queue_seconds", "Time from arrival to the first step.", _PLACE, buckets=_LATENCY)
+FIRST_EVENT_SECONDS = Histogram(
+    "sextant_first_event_seconds", "Time from arrival to the first chunk or result.", _PLACE, buckets=_LATENCY
+)
+ITEMS = Counter("sextant_items_total", "Items made.", _PLACE)
+STEPS = Counter("sextant_steps_total", "Network steps that items took part in.", _PLACE)
+TOKENS = Counter("sextant_tokens_total", "Tokens read (prompt) and made (generated).", ["model", "kind"])
+RETRIES = Counter("sextant_retries_total", "Requests moved to another replica.", ["model"])
+DECISIONS = Counter("sextant_route_decisions_total", "Decisions, by the row that fired.", ["rule", "model"])
+READY = Gauge("sextant_ready", "1 while every configured model is warm and the gateway is not draining.")
+BUILD = Info("sextant_build", "Version of this gateway.")
+BUILD.info({"version": sextant.__version__})
+
+
+def serve_metrics(listen: str) -> None:
+    """Offer the metrics at "host:port". Raises OSError where the port is taken."""
+    host, _, port = listen.rpartition(":")
+    start_http_server(int(port), addr=host)

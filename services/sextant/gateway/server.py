@@ -1,0 +1,139 @@
+"""The gRPC server: services, health, reflection, limits, and the way down."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from sextant.contract.errors import SextantError
+from sextant.contract.v1 import generation_pb2, guide_pb2, models_pb2
+from sextant.gateway import metrics
+from sextant.gateway.calls import Calls
+from sextant.gateway.config import GatewayConfig
+from sextant.gateway.dispatch import Dispatcher
+from sextant.gateway.generation import GenerationServicer
+from sextant.gateway.guide.schema import Guide
+from sextant.gateway.guide_service import GuideServicer
+from sextant.gateway.models_service import ModelsServicer
+
+log = logging.getLogger(__name__)
+
+_HEALTH_PERIOD_S = 0.25
+# Beyond our own limit, so that we and not gRPC's core refuse what is a little too large: ours has details.
+_CORE_LIMIT_FACTOR = 2
+
+
+class Gateway:
+    """One gateway process's server over a dispatcher."""
+
+    def __init__(self, dispatcher: Dispatcher, guide: Guide, config: GatewayConfig) -> None:
+        self._dispatcher = dispatcher
+        self._config = config
+        self._calls = Calls(config.max_message_bytes)
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.so_reuseport", 1),
+                ("grpc.max_receive_message_length", config.max_message_bytes * _CORE_LIMIT_FACTOR),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.max_concurrent_streams", config.max_concurrent_streams),
+                ("grpc.keepalive_time_ms", 60_000),
+                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+            ]
+        )
+        servicers: Mapping[ServiceDescriptor, Any] = {
+            generation_pb2.DESCRIPTOR.services_by_name["Generation"]: GenerationServicer(
+                dispatcher, guide, self._calls
+            ),
+            guide_pb2.DESCRIPTOR.services_by_name["Guide"]: GuideServicer(dispatcher, guide, self._calls),
+            models_pb2.DESCRIPTOR.services_by_name["Models"]: ModelsServicer(dispatcher),
+        }
+        for descriptor, servicer in servicers.items():
+            self._server.add_generic_rpc_handlers((self._handlers(descriptor, servicer),))
+        self._services = ["", *(descriptor.full_name for descriptor in servicers)]
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            [*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
+        )
+        self._health_task: asyncio.Task[None] | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        """Open the port. Health tells NOT_SERVING until every model is warm. Raises `SextantError` if it is taken."""
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        credentials = _credentials(self._config)
+        try:
+            if credentials is None:
+                self.port = self._server.add_insecure_port(self._config.listen)
+            else:
+                self.port = self._server.add_secure_port(self._config.listen, credentials)
+        except RuntimeError as error:
+            raise SextantError(f"cannot listen on {self._config.listen}") from error
+        await self._server.start()
+        self._health_task = asyncio.create_task(self._watch_readiness())
+        log.info("listening on %s", self._config.listen)
+
+    async def drain(self) -> None:
+        """Tell NOT_SERVING, refuse what is new, let what runs finish within the configured time, then stop."""
+        log.info("draining, %d calls open", self._calls.open)
+        self._calls.draining = True
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        end = asyncio.get_running_loop().time() + self._config.drain_seconds
+        while self._calls.open and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.05)
+        if self._health_task is not None:
+            self._health_task.cancel()
+        await self._server.stop(1.0)
+        log.info("stopped")
+
+    def _handlers(self, descriptor: ServiceDescriptor, servicer: Any) -> grpc.GenericRpcHandler:
+        """The handlers of a service. Parsing is ours: gRPC's own answers a bad message with INTERNAL."""
+        handlers = {}
+        for method in descriptor.methods:
+            make = (
+                grpc.unary_stream_rpc_method_handler if method.server_streaming else grpc.unary_unary_rpc_method_handler
+            )
+            handlers[method.name] = make(
+                getattr(servicer, method.name),
+                request_deserializer=self._calls.deserializer(GetMessageClass(method.input_type)),
+                response_serializer=GetMessageClass(method.output_type).SerializeToString,
+            )
+        return grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
+
+    async def _watch_readiness(self) -> None:
+        """Keep health true: SERVING while every model is warm."""
+        told = None
+        while not self._calls.draining:
+            ready = self._dispatcher.ready()
+            if ready != told:
+                told = ready
+                serving, not_serving = (
+                    health_pb2.HealthCheckResponse.SERVING,
+                    health_pb2.HealthCheckResponse.NOT_SERVING,
+                )
+                await self._set_health(serving if ready else not_serving)
+                log.info("every model is warm" if ready else "not every model is warm")
+            await asyncio.sleep(_HEALTH_PERIOD_S)
+
+    async def _set_health(self, status: int) -> None:
+        metrics.READY.set(status == health_pb2.HealthCheckResponse.SERVING)
+        for service in self._services:
+            await self._health.set(service, status)
+
+
+def _credentials(config: GatewayConfig) -> grpc.ServerCredentials | None:
+    """TLS as configured; None without a certificate."""
+    if config.tls_certificate is None or config.tls_key is None:
+        return None
+    client_ca = config.tls_client_ca.read_bytes() if config.tls_client_ca else None
+    return grpc.ssl_server_credentials(
+        [(config.tls_key.read_bytes(), config.tls_certificate.read_bytes())],
+        root_certificates=client_ca,
+        require_client_auth=client_ca is not None,
+    )

@@ -1,0 +1,98 @@
+"""The one place where our errors become gRPC's: code, and details that machines can read."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from sextant.contract import errors
+
+log = logging.getLogger(__name__)
+
+_DOMAIN = "sextant"
+_RETRY_DRAINING_S = 1.0
+_RETRY_UNAVAILABLE_S = 2.0
+_LONGEST_VIOLATION = 300  # characters; details travel in trailers, which peers limit to about 8 KiB
+
+
+def to_status(error: Exception, request_id: str) -> status_pb2.Status:
+    """`error` as a google.rpc.Status. What is not ours becomes INTERNAL, told to the log and not to the caller."""
+    match error:
+        case errors.MalformedMessage():
+            return _invalid(error, "MALFORMED_MESSAGE", request_id)
+        case errors.InvalidRequest():
+            return _invalid(error, "INVALID_FIELD", request_id)
+        case errors.ModelNotFound():
+            info = _info("MODEL_NOT_FOUND", request_id, model=error.model)
+            return _status(grpc.StatusCode.NOT_FOUND, str(error), [info])
+        case errors.UnsupportedTask():
+            info = _info("UNSUPPORTED_TASK", request_id, model=error.model)
+            return _status(grpc.StatusCode.FAILED_PRECONDITION, str(error), [info])
+        case errors.NoRoute():
+            return _status(grpc.StatusCode.FAILED_PRECONDITION, str(error), [_info("NO_ROUTE", request_id)])
+        case errors.Overloaded():
+            details = [_info("OVERLOADED", request_id), _retry(error.retry_after_s)]
+            return _status(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), details)
+        case errors.MessageTooLarge():
+            return _status(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), [_info("MESSAGE_TOO_LARGE", request_id)])
+        case errors.ModelUnavailable():
+            details = [_info("MODEL_UNAVAILABLE", request_id), _retry(_RETRY_UNAVAILABLE_S)]
+            return _status(grpc.StatusCode.UNAVAILABLE, str(error), details)
+        case errors.Draining():
+            details = [_info("DRAINING", request_id), _retry(_RETRY_DRAINING_S)]
+            return _status(grpc.StatusCode.UNAVAILABLE, str(error), details)
+        case errors.DeadlineExceeded():
+            info = _info("DEADLINE_EXCEEDED", request_id)
+            return _status(grpc.StatusCode.DEADLINE_EXCEEDED, str(error), [info])
+        case errors.Cancelled():
+            return _status(grpc.StatusCode.CANCELLED, str(error), [])
+    log.error("request %s failed", request_id, exc_info=error)
+    message = f"internal error; the log has it under request id {request_id}"
+    return _status(grpc.StatusCode.INTERNAL, message, [_info("INTERNAL", request_id)])
+
+
+def code_of(status: status_pb2.Status) -> grpc.StatusCode:
+    """The gRPC code of a status."""
+    return next(code for code in grpc.StatusCode if code.value[0] == status.code)
+
+
+async def abort(context: "grpc.aio.ServicerContext[Any, Any]", status: status_pb2.Status) -> NoReturn:
+    """End the call with `status` and its details. Always raises, as gRPC's abort does."""
+    await context.abort_with_status(rpc_status.to_status(status))
+    raise AssertionError("abort_with_status raises")
+
+
+def _invalid(error: errors.InvalidRequest, reason: str, request_id: str) -> status_pb2.Status:
+    bad = error_details_pb2.BadRequest(
+        field_violations=[
+            error_details_pb2.BadRequest.FieldViolation(
+                field=violation.field, description=violation.description[:_LONGEST_VIOLATION]
+            )
+            for violation in error.violations
+        ]
+    )
+    details = [_info(reason, request_id), bad]
+    return _status(grpc.StatusCode.INVALID_ARGUMENT, str(error)[: 2 * _LONGEST_VIOLATION], details)
+
+
+def _info(reason: str, request_id: str, **metadata: str) -> error_details_pb2.ErrorInfo:
+    return error_details_pb2.ErrorInfo(reason=reason, domain=_DOMAIN, metadata={"request_id": request_id, **metadata})
+
+
+def _retry(seconds: float) -> error_details_pb2.RetryInfo:
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromNanoseconds(int(seconds * 1e9))
+    return retry
+
+
+def _status(code: grpc.StatusCode, message: str, details: Sequence[Message]) -> status_pb2.Status:
+    packed = []
+    for detail in details:
+        packed.append(any_pb2.Any())
+        packed[-1].Pack(detail)
+    return status_pb2.Status(code=code.value[0], message=message, details=packed)

@@ -1,0 +1,164 @@
+"""What tests share: pulled models, and one running platform per test run."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import psutil
+import pytest
+import yaml
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from hypothesis import settings
+
+from sextant.bundles.store import Bundle, BundleStore
+from sextant.families.importing import pull
+from tests.probe import write_probe_bundle
+
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
+
+ROOT = Path(__file__).parents[1]
+TEXT_MODEL, SENTENCE_MODEL = "smollm2-135m-instruct", "minilm-l6-v2"
+
+
+def pulled(name: str) -> Bundle:
+    """A model of the catalogue, from the cache or pulled into it."""
+    return pull(name, BundleStore.default(), progress=lambda *_: None)
+
+
+@pytest.fixture(scope="session")
+def text_model() -> Bundle:
+    return pulled(TEXT_MODEL)
+
+
+@pytest.fixture(scope="session")
+def sentence_model() -> Bundle:
+    return pulled(SENTENCE_MODEL)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A platform that `sextant up` runs, with two gateways on one port and two replicas of each family."""
+
+    target: str
+    metrics_urls: tuple[str, str]
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def replicas(self, family: str) -> list[psutil.Process]:
+        """The replica processes of a family."""
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            try:
+                if f"ServeReplica:sextant-{family}:" in " ".join(process.cmdline()):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def gateways(self) -> list[psutil.Process]:
+        """The gateway processes."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in children if "sextant.gateway" in " ".join(child.cmdline())]
+
+    def replica_metrics(self, family: str) -> list[str]:
+        """The metrics page of each replica of a family."""
+        pages = []
+        for replica in self.replicas(family):
+            for connection in replica.net_connections(kind="tcp"):
+                if connection.status == psutil.CONN_LISTEN and 9600 <= connection.laddr.port < 9700:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{connection.laddr.port}/metrics") as page:
+                        pages.append(page.read().decode())
+        return pages
+
+    def wait_for_replicas(self, family: str, count: int, timeout_s: float = 90.0) -> None:
+        """Until `count` replicas of a family offer their metrics: they are warm then."""
+        end = time.monotonic() + timeout_s
+        while len(self.replica_metrics(family)) < count:
+            assert time.monotonic() < end, f"{family} did not come back to {count} replicas"
+            time.sleep(0.25)
+
+
+def health(target: str) -> int:
+    """The health that the gateway tells."""
+    with grpc.insecure_channel(target) as channel:
+        request = health_pb2.HealthCheckRequest()
+        return health_pb2_grpc.HealthStub(channel).Check(request, timeout=2.0).status
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory, text_model, sentence_model) -> Iterator[Platform]:
+    """The whole of Sextant as `sextant up` starts it, once for the test run."""
+    home = tmp_path_factory.mktemp("platform")
+    write_probe_bundle(home / "bundles")
+    config = {
+        "families": {
+            "transformer": {"models": [TEXT_MODEL, SENTENCE_MODEL], "replicas": 2, "num_cpus": 0},
+            "probe": {
+                "models": ["probe"],
+                "implementation": "tests.probe:FAMILY",
+                "replicas": 2,
+                "num_cpus": 0,
+                "max_queue": 64,
+                "max_unsent_events": 32,
+            },
+        },
+        "bundle_directories": [str(home / "bundles")],
+        "replica_metrics_port": 9600,
+    }
+    (home / "cluster.yaml").write_text(yaml.safe_dump(config))
+    port, metrics_port = free_port(), free_port()
+    log = home / "up.log"
+    command = [sys.executable, "-m", "sextant", "up", "--config", str(home / "cluster.yaml"), "--gateways", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SEXTANT_STATE_DIR": str(home / "state")}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--port", str(port), "--metrics-port", str(metrics_port)],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    running = Platform(
+        f"127.0.0.1:{port}",
+        (f"http://127.0.0.1:{metrics_port}/metrics", f"http://127.0.0.1:{metrics_port + 1}/metrics"),
+        process,
+        log,
+    )
+    try:
+        _wait_until_serving(running)
+        yield running
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            for child in [*psutil.Process(process.pid).children(recursive=True), process]:
+                child.kill()
+            raise
+
+
+def _wait_until_serving(running: Platform) -> None:
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        assert running.process.poll() is None, f"sextant up ended early:\n{running.log.read_text()[-4000:]}"
+        try:
+            if health(running.target) == health_pb2.HealthCheckResponse.SERVING:
+                return
+        except grpc.RpcError:
+            pass
+        time.sleep(0.25)
+    raise AssertionError(f"the platform did not come up:\n{running.log.read_text()[-4000:]}")
