@@ -20,7 +20,8 @@ from sextant.gateway.status import abort, code_of, to_status
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
-Context = grpc.aio.ServicerContext
+# grpc.aio.ServicerContext; grpcio ships no types.
+Context = Any
 
 REQUEST_ID_KEY = "sextant-request-id"
 
@@ -61,6 +62,8 @@ class Calls:
         self._max_message_bytes = max_message_bytes
         self.draining = False
         self.open = 0
+        self.none_open = asyncio.Event()
+        self.none_open.set()
 
     def deserializer(self, message_type: type[M]) -> Callable[[bytes], M | Refused]:
         """Parses the bytes of a request, and keeps what is wrong with them for `answer` to say."""
@@ -79,13 +82,14 @@ class Calls:
         self,
         task: TaskKind,
         message: Any,
-        context: "Context[Any, Any]",
+        context: Context,
         work: Callable[[Call], Awaitable[T]],
     ) -> T:
         """Run `work` as one call: counted, timed, its errors told to the caller."""
         call = Call(task, _request_id(message))
         metrics.IN_FLIGHT.labels(task).inc()
         self.open += 1
+        self.none_open.clear()
         code = grpc.StatusCode.OK
         try:
             await context.send_initial_metadata(((REQUEST_ID_KEY, call.request_id),))
@@ -105,6 +109,8 @@ class Calls:
             await abort(context, status)
         finally:
             self.open -= 1
+            if not self.open:
+                self.none_open.set()
             metrics.IN_FLIGHT.labels(task).dec()
             _observe(call, code)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +25,6 @@ from sextant.gateway.guide.schema import Guide
 from sextant.gateway.plans import Plan, Planner
 from sextant.replicas.served import ServedModel
 
-AnyContext = Context[Any, Any]
 _MEDIA_FIELDS = ("source", "items", "latents", "start", "conditions")
 
 
@@ -88,23 +87,23 @@ class GenerationServicer:
         self._guide = guide
         self._calls = calls
 
-    async def Generate(self, message: Any, context: AnyContext) -> None:  # noqa: N802 - the contract's name
+    async def Generate(self, message: Any, context: Context) -> None:  # noqa: N802 - the contract's name
         """Streams what a model makes."""
         await self._stream(TaskKind.GENERATE, message, context, plans.plan_generate)
 
-    async def Transform(self, message: Any, context: AnyContext) -> None:  # noqa: N802
+    async def Transform(self, message: Any, context: Context) -> None:  # noqa: N802
         """Streams what a model makes of something given."""
         await self._stream(TaskKind.TRANSFORM, message, context, plans.plan_transform)
 
-    async def Interpolate(self, message: Any, context: AnyContext) -> None:  # noqa: N802
+    async def Interpolate(self, message: Any, context: Context) -> None:  # noqa: N802
         """Streams the frames of a path."""
         await self._stream(TaskKind.INTERPOLATE, message, context, plans.plan_interpolate)
 
-    async def EncodeStream(self, message: Any, context: AnyContext) -> None:  # noqa: N802
+    async def EncodeStream(self, message: Any, context: Context) -> None:  # noqa: N802
         """Streams latents with their progress."""
         await self._stream(TaskKind.ENCODE, message, context, plans.plan_encode)
 
-    async def Encode(self, message: Any, context: AnyContext) -> generation_pb2.EncodeResponse:  # noqa: N802
+    async def Encode(self, message: Any, context: Context) -> generation_pb2.EncodeResponse:  # noqa: N802
         """Answers with a latent per item."""
 
         async def work(call: Call) -> generation_pb2.EncodeResponse:
@@ -115,7 +114,7 @@ class GenerationServicer:
 
         return await self._calls.answer(TaskKind.ENCODE, message, context, work)
 
-    async def Decode(self, message: Any, context: AnyContext) -> generation_pb2.DecodeResponse:  # noqa: N802
+    async def Decode(self, message: Any, context: Context) -> generation_pb2.DecodeResponse:  # noqa: N802
         """Answers with a medium per latent."""
 
         async def work(call: Call) -> generation_pb2.DecodeResponse:
@@ -126,7 +125,7 @@ class GenerationServicer:
 
         return await self._calls.answer(TaskKind.DECODE, message, context, work)
 
-    async def Score(self, message: Any, context: AnyContext) -> generation_pb2.ScoreResponse:  # noqa: N802
+    async def Score(self, message: Any, context: Context) -> generation_pb2.ScoreResponse:  # noqa: N802
         """Answers with a likelihood per item."""
 
         async def work(call: Call) -> generation_pb2.ScoreResponse:
@@ -137,7 +136,7 @@ class GenerationServicer:
 
         return await self._calls.answer(TaskKind.SCORE, message, context, work)
 
-    async def _stream(self, task: TaskKind, message: Any, context: AnyContext, planner: Planner) -> None:
+    async def _stream(self, task: TaskKind, message: Any, context: Context, planner: Planner) -> None:
         """Accepted, the replica's events, the receipt; numbered without gaps."""
 
         async def work(call: Call) -> None:
@@ -179,7 +178,7 @@ class GenerationServicer:
             raise UnsupportedTask(call.model, f"this version does not carry {plan.wanted.task} to its model")
         return _Answer(call, plan, seed, served, decision_message(decision))
 
-    async def _events(self, answer: _Answer, context: AnyContext) -> AsyncIterator[Event]:
+    async def _events(self, answer: _Answer, context: Context) -> AsyncGenerator[Event, None]:
         """The replica's events; leaving early cancels the request there."""
         call = answer.call
         request = Request(call.request_id, call.model, answer.plan.tasks, budget_s=context.time_remaining())
@@ -188,7 +187,7 @@ class GenerationServicer:
                 for event in batch:
                     yield event
 
-    async def _gather(self, answer: _Answer, context: AnyContext) -> list[Result]:
+    async def _gather(self, answer: _Answer, context: Context) -> list[Result]:
         """All items, in order."""
         results: dict[int, Result] = {}
         async with aclosing(self._events(answer, context)) as events:

@@ -24,7 +24,7 @@ class GuideServicer:
         self._guide = guide
         self._calls = calls
 
-    async def Decide(self, message: Any, context: "Context[Any, Any]") -> guide_pb2.DecideResponse:  # noqa: N802
+    async def Decide(self, message: Any, context: Context) -> guide_pb2.DecideResponse:  # noqa: N802
         """The decision that a request like this would get now."""
         try:
             if isinstance(message, Refused):

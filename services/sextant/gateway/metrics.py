@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram, Info, disable_created_m
 
 import sextant
 
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _PLACE = ["task", "family", "model"]

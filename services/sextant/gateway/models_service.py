@@ -19,7 +19,7 @@ class ModelsServicer:
         self._dispatcher = dispatcher
 
     async def ListModels(  # noqa: N802 - the contract's name
-        self, message: Any, context: "Context[Any, Any]"
+        self, message: Any, context: Context
     ) -> models_pb2.ListModelsResponse:
         """All served models that match, in order of their names."""
         try:
@@ -38,7 +38,7 @@ class ModelsServicer:
         return models_pb2.ListModelsResponse(models=models)
 
     async def GetModel(  # noqa: N802
-        self, message: Any, context: "Context[Any, Any]"
+        self, message: Any, context: Context
     ) -> models_pb2.GetModelResponse:
         """One model by name."""
         try:

@@ -1,7 +1,7 @@
 """From a request message to what is wanted of the guide and what is asked of the model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sextant.contract import from_wire
@@ -19,7 +19,7 @@ class Plan:
 
     wanted: Wanted
     tasks: tuple[Task, ...]
-    encoding: Encoding = Encoding()
+    encoding: Encoding = field(default_factory=Encoding)
 
 
 Planner = Callable[[Any, Options, int], Plan]

@@ -1,6 +1,7 @@
 """The gRPC server: services, health, reflection, limits, and the way down."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -84,9 +85,8 @@ class Gateway:
         log.info("draining, %d calls open", self._calls.open)
         self._calls.draining = True
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        end = asyncio.get_running_loop().time() + self._config.drain_seconds
-        while self._calls.open and asyncio.get_running_loop().time() < end:
-            await asyncio.sleep(0.05)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._calls.none_open.wait(), self._config.drain_seconds)
         if self._health_task is not None:
             self._health_task.cancel()
         await self._server.stop(1.0)

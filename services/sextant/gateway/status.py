@@ -61,7 +61,7 @@ def code_of(status: status_pb2.Status) -> grpc.StatusCode:
     return next(code for code in grpc.StatusCode if code.value[0] == status.code)
 
 
-async def abort(context: "grpc.aio.ServicerContext[Any, Any]", status: status_pb2.Status) -> NoReturn:
+async def abort(context: Any, status: status_pb2.Status) -> NoReturn:
     """End the call with `status` and its details. Always raises, as gRPC's abort does."""
     await context.abort_with_status(rpc_status.to_status(status))
     raise AssertionError("abort_with_status raises")

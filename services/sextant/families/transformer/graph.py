@@ -70,6 +70,15 @@ class GraphBuilder:
         self._constants[name] = tensor
         return name
 
+    def same_bytes(self, name: str, constant: str, shape: Sequence[int]) -> str:
+        """Add a constant that reads the content of another in another shape, without storing it twice; its name."""
+        tensor = TensorProto()
+        tensor.CopyFrom(self._constants[constant])
+        tensor.name = name
+        tensor.dims[:] = shape
+        self._constants[name] = tensor
+        return name
+
     def scalar(self, value: float, dtype: type[np.generic]) -> str:
         """A constant without dimensions, shared by all who ask for the same."""
         key = (np.dtype(dtype).name, value)

@@ -26,7 +26,7 @@ class QuantizedMatrix:
     @property
     def block(self) -> int:
         """How many weights share a scale."""
-        return self.codes.shape[2]
+        return int(self.codes.shape[2])
 
 
 def quantize(matrix: NDArray[np.float32], block: int) -> QuantizedMatrix:

@@ -9,7 +9,6 @@ Axes: t token, w width, h head, d dimension of a head, v vocabulary.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +16,12 @@ from numpy.typing import NDArray
 from sextant.families.transformer.decoder_config import DecoderConfig
 from sextant.families.transformer.weights import Weights
 
-Array = NDArray[np.floating[Any]]
+Array = NDArray[np.float64]
 
 
-def decoder_logits(weights: Weights, config: DecoderConfig, ids: Sequence[int]) -> NDArray[np.float64]:
+def decoder_logits(weights: Weights, config: DecoderConfig, ids: Sequence[int]) -> Array:
     """The logits [t, v] after each of the tokens `ids`."""
-    x_tw = weights["embed"][np.asarray(ids)].astype(np.float64)
+    x_tw: Array = weights["embed"][np.asarray(ids)].astype(np.float64)
     if config.architecture == "gpt2":
         x_tw = x_tw + weights["position"][: len(ids)]
     for layer in range(config.layers):
@@ -43,17 +42,20 @@ def rope_tables(config: DecoderConfig, positions: int) -> tuple[NDArray[np.float
 def _attention(x_tw: Array, weights: Weights, name: str, config: DecoderConfig) -> Array:
     """softmax(q k^T / sqrt(d)) v over the tokens up to each one; query heads share key-value heads in groups."""
     tokens = len(x_tw)
-    q_htd, k_htd, v_htd = (
-        _linear(x_tw, weights, f"{name}.{part}").reshape(tokens, -1, config.head_dim).swapaxes(0, 1) for part in "qkv"
-    )
+    q_htd, k_htd, v_htd = (_by_head(_linear(x_tw, weights, f"{name}.{part}"), config) for part in "qkv")
     if config.architecture == "llama":
         q_htd, k_htd = _rotate(q_htd, config), _rotate(k_htd, config)
     sharers = config.heads // config.kv_heads
     k_htd, v_htd = np.repeat(k_htd, sharers, axis=0), np.repeat(v_htd, sharers, axis=0)
-    scores_htt = q_htd @ k_htd.swapaxes(1, 2) / np.sqrt(config.head_dim)
+    scores_htt: Array = q_htd @ k_htd.swapaxes(1, 2) / np.sqrt(config.head_dim)
     scores_htt[:, ~np.tri(tokens, dtype=bool)] = -np.inf
     mixed_htd = _softmax(scores_htt) @ v_htd
     return _linear(mixed_htd.swapaxes(0, 1).reshape(tokens, -1), weights, f"{name}.o")
+
+
+def _by_head(x_tw: Array, config: DecoderConfig) -> Array:
+    """[t, h * d] to [h, t, d]."""
+    return x_tw.reshape(len(x_tw), -1, config.head_dim).swapaxes(0, 1)
 
 
 def _rotate(x_htd: Array, config: DecoderConfig) -> Array:
@@ -68,23 +70,26 @@ def _mlp(x_tw: Array, weights: Weights, name: str, config: DecoderConfig) -> Arr
     if config.architecture == "llama":
         gate = _linear(x_tw, weights, f"{name}.gate")
         return _linear(gate / (1 + np.exp(-gate)) * up, weights, f"{name}.down")
-    gelu = 0.5 * up * (1 + np.tanh(np.sqrt(2 / np.pi) * (up + 0.044715 * up**3)))
+    gelu: Array = 0.5 * up * (1 + np.tanh(np.sqrt(2 / np.pi) * (up + 0.044715 * up**3)))
     return _linear(gelu, weights, f"{name}.down")
 
 
 def _norm(x_tw: Array, weights: Weights, name: str, config: DecoderConfig) -> Array:
     if config.architecture == "llama":
-        return x_tw / np.sqrt((x_tw**2).mean(-1, keepdims=True) + config.norm_epsilon) * weights[name]
-    centred = x_tw - x_tw.mean(-1, keepdims=True)
+        centred: Array = x_tw  # RMSNorm leaves the mean where it is
+    else:
+        centred = x_tw - x_tw.mean(-1, keepdims=True)
     scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + config.norm_epsilon)
-    return scaled * weights[name] + weights.get(f"{name}.bias", np.float64(0))
+    normed: Array = scaled * weights[name]
+    return normed + weights[f"{name}.bias"] if f"{name}.bias" in weights else normed
 
 
-def _linear(x_tw: Array, weights: Weights, name: str) -> NDArray[np.float64]:
-    product: NDArray[np.float64] = x_tw @ weights[name].T.astype(np.float64)
+def _linear(x_tw: Array, weights: Weights, name: str) -> Array:
+    product: Array = x_tw @ weights[name].T.astype(np.float64)
     return product + weights[f"{name}.bias"] if f"{name}.bias" in weights else product
 
 
 def _softmax(x: Array) -> Array:
-    exponentials = np.exp(x - x.max(-1, keepdims=True))
-    return exponentials / exponentials.sum(-1, keepdims=True)
+    exponentials: Array = np.exp(x - x.max(-1, keepdims=True))
+    shares: Array = exponentials / exponentials.sum(-1, keepdims=True)
+    return shares
