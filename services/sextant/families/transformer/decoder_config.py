@@ -4,6 +4,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+_HEAD_DIM_MULTIPLE = 16  # what GroupQueryAttention takes
+
 
 class DecoderConfig(BaseModel):
     """One decoder. LLaMA and GPT-2 differ in what `architecture` says; everything else is sizes.
@@ -30,8 +32,8 @@ class DecoderConfig(BaseModel):
     def _heads_fit(self) -> Self:
         if self.heads % self.kv_heads:
             raise ValueError(f"{self.heads} heads cannot share {self.kv_heads} key-value heads evenly")
-        if self.architecture == "llama" and self.head_dim % 2:
-            raise ValueError(f"rotary positions need an even head_dim, not {self.head_dim}")
+        if self.head_dim % _HEAD_DIM_MULTIPLE:
+            raise ValueError(f"head_dim must be a multiple of {_HEAD_DIM_MULTIPLE}, not {self.head_dim}")
         return self
 
 

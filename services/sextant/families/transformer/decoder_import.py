@@ -1,5 +1,6 @@
 """Foreign decoder weights into a bundle: read, build the graph, measure it against the reference, write."""
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +19,7 @@ from sextant.families.transformer.decoder_config import DecoderNetworkConfig
 from sextant.families.transformer.decoder_graph import Precision, write_decoder
 from sextant.families.transformer.decoder_network import DecoderNetwork
 from sextant.families.transformer.parity import company_changes_nothing, measure_difference
+from sextant.families.transformer.reference import decoder_logits
 from sextant.families.transformer.sampler import NETWORK_FILE, TEMPLATE_FILE, TOKENIZER_FILE
 from sextant.families.transformer.text import TextCodec
 from sextant.families.transformer.weights import DecoderSource, read_decoder
@@ -50,10 +52,17 @@ def import_decoder(source: Path, destination: Path, options: ImportOptions, prog
     config = DecoderNetworkConfig(precision=options.precision, decoder=decoder.config, tokens=decoder.token_ids)
     destination.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{options.name}.import-", dir=destination) as scratch:
+        sequences = _sequences(decoder, context, options.name)
+        references = []
+        for done, ids in enumerate(sequences):
+            progress("computing the reference", done, len(sequences))
+            references.append(decoder_logits(decoder.weights, decoder.config, ids.tolist()))
         progress("writing the network", 0, None)
         network_path = Path(scratch) / NETWORK_FILE
         paths = write_decoder(network_path, decoder.weights, decoder.config, context, options.precision)
-        parity, deterministic = _measure(network_path, decoder, config, context, options.name, progress)
+        decoder = replace(decoder, weights={})  # the session below needs the room
+        progress("comparing with the reference", 0, None)
+        parity, deterministic = _measure(network_path, config, context, sequences, references)
         files: dict[str, Path | bytes] = {path.name: path for path in paths}
         files[TOKENIZER_FILE] = decoder.tokenizer_json.encode()
         if decoder.chat_template is not None:
@@ -82,22 +91,17 @@ def import_decoder(source: Path, destination: Path, options: ImportOptions, prog
 
 
 def _measure(
-    path: Path, decoder: DecoderSource, config: DecoderNetworkConfig, context: int, bundle: str, progress: ProgressFn
+    path: Path,
+    config: DecoderNetworkConfig,
+    context: int,
+    sequences: list[NDArray[np.int64]],
+    references: list[NDArray[np.float64]],
 ) -> tuple[Parity, bool]:
     """The graph's parity with the reference, and whether its bytes are the same in any company."""
-    sequences = _sequences(decoder, context, bundle)
-    network = DecoderNetwork(
-        open_session(path, SessionConfig()),
-        decoder.config,
-        max_slots=config.max_slots,
-        max_len=context,
-        chunk=config.prefill_chunk,
-    )
-    what = "comparing with the reference"
-    progress(what, 0, len(sequences))
-    difference = measure_difference(
-        network, decoder.weights, decoder.config, sequences, lambda done: progress(what, done, len(sequences))
-    )
+    session = open_session(path, SessionConfig())
+    chunk = config.prefill_chunk
+    network = DecoderNetwork(session, config.decoder, max_slots=config.max_slots, max_len=context, chunk=chunk)
+    difference = measure_difference(network, sequences, references)
     parity = Parity(
         max_abs_error=difference.max_abs,
         max_rel_error=difference.max_rel,
@@ -110,11 +114,8 @@ def _measure(
 def _sequences(decoder: DecoderSource, context: int, bundle: str) -> list[NDArray[np.int64]]:
     """A few texts in the model's own tokens, short enough to leave room for decode steps."""
     try:
-        codec = TextCodec(decoder.tokenizer_json, decoder.chat_template, decoder.token_ids)
+        codec = TextCodec(decoder.tokenizer_json, decoder.chat_template, decoder.token_ids, decoder.config.vocab_size)
     except Exception as error:  # `tokenizers` raises nothing more specific
         raise BundleRefused(bundle, f"its tokenizer cannot be used: {error}") from error
-    if len(codec.bytes_of) > decoder.config.vocab_size:
-        reason = f"its tokenizer has {len(codec.bytes_of)} tokens, its network {decoder.config.vocab_size}"
-        raise BundleRefused(bundle, reason)
     sequences = [codec.encode(text)[: max(2, context // 2)] for text in _PARITY_TEXTS]
     return [ids for ids in sequences if len(ids) > 1]

@@ -91,7 +91,7 @@ class DecoderNetwork:
         binding = self._session.io_binding()
         logits = self._logits[: len(positions)]
         seqlens_k = self._seqlens_k[rows]
-        inputs = {
+        inputs: dict[str, NDArray[Any]] = {
             "input_ids": ids,
             "seqlens_k": seqlens_k,
             "total_sequence_length": self._total,

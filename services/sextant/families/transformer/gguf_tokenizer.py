@@ -13,7 +13,10 @@ from sextant.contract.errors import BundleRefused
 _CONTROL, _USER_DEFINED = 3, 4  # enum llama_token_type
 
 # How llama.cpp's named pre-tokenizers cut a text into words, in terms of the `tokenizers` library.
-_LLAMA_3_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_LLAMA_3_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 
 
 def _pre_tokenizer(name: str) -> PreTokenizer | None:

@@ -43,7 +43,7 @@ _GPT2_NAMES = {
     "mlp.c_proj": "down",
 }
 # Buffers that older checkpoints store beside the weights.
-_BUFFERS = ("rotary_emb.inv_freq", "attn.bias", "attn.masked_bias")
+_BUFFERS = (".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias")
 _END_OF_TEXT = "<|endoftext|>"
 
 

@@ -213,7 +213,9 @@ def load_codec(bundle: Bundle, config: DecoderNetworkConfig) -> TextCodec:
     try:
         if TEMPLATE_FILE in bundle.manifest.files:
             template = bundle.file(TEMPLATE_FILE).read_text("utf-8")
-        return TextCodec(bundle.file(TOKENIZER_FILE).read_text("utf-8"), template, config.tokens)
+        return TextCodec(
+            bundle.file(TOKENIZER_FILE).read_text("utf-8"), template, config.tokens, config.decoder.vocab_size
+        )
     except Exception as error:  # `tokenizers` raises nothing more specific
         raise BundleRefused(bundle.manifest.name, f"its tokenizer cannot be used: {error}") from error
 

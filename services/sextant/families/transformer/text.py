@@ -24,11 +24,15 @@ class TextCodec:
     `bytes_of[id]` are the bytes that a token stands for in a text; none for special tokens, which are no text.
     """
 
-    def __init__(self, tokenizer_json: str, chat_template: str | None, token_ids: TokenIds) -> None:
+    def __init__(self, tokenizer_json: str, chat_template: str | None, token_ids: TokenIds, vocab_size: int) -> None:
         self._tokenizer = Tokenizer.from_str(tokenizer_json)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.bytes_of = token_bytes(tokenizer_json)
+        if len(self.bytes_of) > vocab_size:
+            raise ValueError(f"it has {len(self.bytes_of)} tokens, the network {vocab_size}")
+        # Networks are often padded to a round number of tokens, which then stand for nothing.
+        self.bytes_of += [b""] * (vocab_size - len(self.bytes_of))
         added = self._tokenizer.get_added_tokens_decoder()
         self._special = {index: token.content.encode() for index, token in added.items() if token.special}
         for index in self._special:
@@ -124,10 +128,11 @@ class TextStream:
         """
         self._held += token
         self.pushed_bytes += len(token)
-        found = [place for place in (self._held.find(stop) for stop in self._stops) if place >= 0]
+        # Of several the one that is complete first counts, so that it does not matter how the text is cut in tokens.
+        found = [(place + len(stop), place) for stop in self._stops if (place := self._held.find(stop)) >= 0]
         if found:
             self.stopped = True
-            return self._give(min(found), last=True)
+            return self._give(min(found)[1], last=True)
         return self._give(len(self._held) - self._maybe_stop(), last=False)
 
     def finish(self) -> str:

@@ -1,0 +1,40 @@
+"""The `sextant` command with all its sub-commands."""
+
+from typing import Annotated
+
+import typer
+
+import sextant
+from sextant.cli import chat, demo, encode, generate, models, route, score, status, up
+
+app = typer.Typer(
+    name="sextant",
+    help="Serves every kind of generative model behind one gRPC door.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(generate.app, name="generate")
+app.add_typer(models.app, name="models")
+app.command("chat")(chat.chat)
+app.command("encode")(encode.encode)
+app.command("score")(score.score)
+app.command("fill-mask")(encode.fill_mask)
+app.command("route")(route.route)
+app.command("up")(up.up)
+app.command("down")(up.down)
+app.command("status")(status.status)
+app.command("demo")(demo.demo)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(sextant.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    pass

@@ -1,0 +1,103 @@
+"""`sextant demo`: the main job, start to finish, with nothing left running."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sextant.cli.run_state import read_state
+from sextant.cli.terminal import connect
+from sextant.client import Client
+from sextant.contract.errors import SextantError
+
+_PROMPT = "Write a short story about a lighthouse keeper who finds a message in a bottle."
+_SENTENCES = (
+    "The lighthouse keeper found a letter in a bottle.",
+    "A message had washed ashore inside a glass flask.",
+    "The quarterly report shows rising interest rates.",
+)
+_QUERY = "Someone discovers a note from the sea."
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the results are written.")] = Path("demo-output"),
+    max_tokens: Annotated[int, typer.Option(help="Length of the story.")] = 160,
+    seed: Annotated[int, typer.Option(help="Seed of the story.")] = 7,
+) -> None:
+    """Start the platform, let its models answer through gRPC, write the results, stop what was started."""
+    started = time.monotonic()
+    ours = read_state() is None
+    if ours:
+        _say("starting the platform")
+        _sextant("up", "--detach", "--port", str(_free_port()), "--metrics-port", str(_free_port()))
+    try:
+        state = read_state()
+        if state is None:
+            raise SextantError("the platform is gone")
+        out.mkdir(parents=True, exist_ok=True)
+        with connect(state.target) as client:
+            _story(client, out, max_tokens, seed)
+            _embeddings(client, out)
+            _likelihoods(client, out)
+        _say("metrics")
+        for url in state.metrics:
+            print(f"  {url}")
+    finally:
+        if ours:
+            _say("stopping the platform")
+            _sextant("down")
+    print(f"\nresults in {out}/, {time.monotonic() - started:.0f} s in all")
+
+
+def _story(client: Client, out: Path, max_tokens: int, seed: int) -> None:
+    _say(f"a story, streamed: {_PROMPT}")
+    stream = client.generate_text(_PROMPT, max_tokens=max_tokens, seed=seed, timeout=300.0)
+    for piece in stream:
+        print(piece.text, end="", flush=True)
+    receipt, decision = stream.receipt, stream.decision
+    if receipt is None or decision is None:
+        raise SextantError("the story's stream ended without its receipt")
+    tokens = receipt.items[0].generated_tokens
+    print(f"\n\n  {tokens} tokens by {receipt.model}: first after {1000 * receipt.first_event_s:.0f} ms, ", end="")
+    print(f"{tokens / receipt.total_s:.0f} tokens/s\n  {decision.explanation}")
+    (out / "story.txt").write_text(stream.text + "\n", encoding="utf-8")
+
+
+def _embeddings(client: Client, out: Path) -> None:
+    _say(f"three sentences, by nearness to: {_QUERY}")
+    *vectors, query = client.encode([*_SENTENCES, _QUERY], timeout=60.0)
+    ranked = sorted(((float(v @ query), text) for v, text in zip(vectors, _SENTENCES, strict=True)), reverse=True)
+    for similarity, text in ranked:
+        print(f"  {similarity:+.3f}  {text}")
+    content = [{"similarity": similarity, "text": text} for similarity, text in ranked]
+    (out / "ranking.json").write_text(json.dumps({"query": _QUERY, "ranking": content}, indent=2) + "\n")
+
+
+def _likelihoods(client: Client, out: Path) -> None:
+    _say("how likely each is to follow “The capital of France is”, exactly")
+    endings = (" Paris.", " London.", " cheese.")
+    found = client.score(endings, context="The capital of France is", timeout=60.0)
+    for ending, likelihood in zip(endings, found, strict=True):
+        print(f"  {likelihood.log_likelihood_nats:8.3f} nats {ending}")
+    content = {ending: likelihood.log_likelihood_nats for ending, likelihood in zip(endings, found, strict=True)}
+    (out / "likelihoods.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _sextant(*arguments: str) -> None:
+    """Run another command of ours, as a user would."""
+    if subprocess.run([sys.executable, "-m", "sextant", *arguments]).returncode != 0:
+        raise SextantError(f"`sextant {arguments[0]}` failed")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _say(headline: str) -> None:
+    print(f"\n— {headline}", flush=True)

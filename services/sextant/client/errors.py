@@ -1,0 +1,102 @@
+"""What a call can end with, read from the details that the gateway sends."""
+
+from collections.abc import Sequence
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from sextant.contract.errors import FieldViolation
+
+
+class ClientError(Exception):
+    """The root of this file. `code` is gRPC's, `reason` ours (see errors.proto), `request_id` the request's."""
+
+    def __init__(self, message: str, code: grpc.StatusCode, reason: str = "", request_id: str = "") -> None:
+        super().__init__(message)
+        self.code, self.reason, self.request_id = code, reason, request_id
+
+
+class InvalidArgument(ClientError):
+    """The request cannot be served as it stands; `fields` says which fields are wrong, and why."""
+
+    fields: Sequence[FieldViolation] = ()
+
+
+class NotFound(ClientError):
+    """No model of that name is served."""
+
+
+class Unsupported(ClientError):
+    """No served model, or not the one named, can do this."""
+
+
+class Overloaded(ClientError):
+    """Queues are full, or the message is too large; `retry_after_s` is None where a retry makes no sense."""
+
+    retry_after_s: float | None = None
+
+
+class Unavailable(ClientError):
+    """The gateway or the model is not there (yet, or any more)."""
+
+    retry_after_s: float | None = None
+
+
+class DeadlineExceeded(ClientError):
+    """The timeout passed."""
+
+
+class ServerError(ClientError):
+    """A defect of the server; its log has more under `request_id`."""
+
+
+_CLASSES: dict[grpc.StatusCode, type[ClientError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidArgument,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.FAILED_PRECONDITION: Unsupported,
+    grpc.StatusCode.UNIMPLEMENTED: Unsupported,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+}
+
+
+def from_grpc(error: grpc.RpcError) -> ClientError:
+    """The typed error of a failed call."""
+    code: grpc.StatusCode = error.code()
+    message: str = error.details() or code.name
+    reason = request_id = ""
+    fields: list[FieldViolation] = []
+    retry_after_s: float | None = None
+    status = rpc_status.from_call(_WithMetadata(error))
+    for detail in status.details if status is not None else ():
+        info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            reason, request_id = info.reason, info.metadata.get("request_id", "")
+        elif detail.Unpack(bad):
+            fields = [FieldViolation(v.field, v.description) for v in bad.field_violations]
+        elif detail.Unpack(retry):
+            retry_after_s = retry.retry_delay.ToTimedelta().total_seconds()
+    typed = _CLASSES.get(code, ServerError)(message, code, reason, request_id)
+    if isinstance(typed, InvalidArgument):
+        typed.fields = fields
+    if isinstance(typed, Overloaded | Unavailable):
+        typed.retry_after_s = retry_after_s
+    return typed
+
+
+class _WithMetadata:
+    """grpc.aio's errors carry their trailers as a Metadata object, which grpc_status does not read; pairs it does."""
+
+    def __init__(self, error: grpc.RpcError) -> None:
+        self._error = error
+
+    def code(self) -> grpc.StatusCode:
+        return self._error.code()
+
+    def details(self) -> str:
+        return self._error.details() or ""
+
+    def trailing_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        return tuple((key, value) for key, value in self._error.trailing_metadata() or ())
