@@ -18,7 +18,8 @@ import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hypothesis import settings
 
-from sextant.bundles.store import Bundle, BundleStore
+from sextant.bundles.progress import no_progress
+from sextant.bundles.store import Bundle, cache_directory
 from sextant.families.importing import pull
 from tests.probe import write_probe_bundle
 
@@ -31,7 +32,7 @@ TEXT_MODEL, SENTENCE_MODEL = "smollm2-135m-instruct", "minilm-l6-v2"
 
 def pulled(name: str) -> Bundle:
     """A model of the catalogue, from the cache or pulled into it."""
-    return pull(name, BundleStore.default(), progress=lambda *_: None)
+    return pull(name, cache_directory(), no_progress)
 
 
 @pytest.fixture(scope="session")

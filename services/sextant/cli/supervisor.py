@@ -38,7 +38,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Start everything, serve until SIGINT or SIGTERM, stop everything. Raises `SextantError` if it cannot start."""
+        """Start everything, serve until SIGINT or SIGTERM, stop everything. Raises `SextantError` if it cannot."""
         for address in (self._listen, *self._metrics):
             _check_free(address)
         loop = asyncio.get_running_loop()
