@@ -171,14 +171,12 @@ class EncoderSampler:
         """The likeliest tokens for one blank, best first, with log-probabilities over the whole vocabulary."""
         scores = logits.astype(np.float64)
         highest = scores.max()
-        normaliser = highest + np.log(np.exp(scores - highest).sum())
-        known = scores[: self._text.vocab_size]  # networks may have more tokens than their tokenizers
-        best = np.argpartition(-known, min(count, len(known)) - 1)[:count]
-        ranked = best[np.lexsort((best, -known[best]))]
+        logprobs = scores - (highest + np.log(np.exp(scores - highest).sum()))
+        known = self._text.known_ids
+        best = known[np.argpartition(-logprobs[known], min(count, len(known)) - 1)[:count]]
+        ranked = best[np.lexsort((best, -logprobs[best]))]
         return tuple(
-            TokenAlternative(
-                int(index), (self._text.token(int(index)) or "").encode(), float(scores[index] - normaliser)
-            )
+            TokenAlternative(int(index), self._text.token(int(index)).encode(), float(logprobs[index]))
             for index in ranked
         )
 

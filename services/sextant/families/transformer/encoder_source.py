@@ -211,8 +211,9 @@ def _check_tokenizer(source: EncoderSource, directory: Path, bundle: str) -> Non
         marks = len(text.encode("").ids)
     except Exception as error:  # `tokenizers` raises nothing more specific
         raise BundleRefused(bundle, f"its tokenizer cannot be used: {error}") from error
-    if text.vocab_size > source.config.vocab_size:
-        reason = f"its tokenizer has {text.vocab_size} tokens, its network {source.config.vocab_size}"
+    highest = int(text.known_ids[-1])
+    if highest >= source.config.vocab_size:
+        reason = f"its tokenizer has a token {highest}, its network only {source.config.vocab_size} tokens"
         raise BundleRefused(bundle, reason)
     if not marks:
         raise BundleRefused(bundle, "its tokenizer puts no marks around a text, which BERT cannot do without")

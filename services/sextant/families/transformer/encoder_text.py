@@ -38,7 +38,8 @@ class EncoderText:
         self._mask_id = None if mask_token is None else self._tokenizer.token_to_id(mask_token)
         # How WordPiece writes a token that continues a word, "##" in BERT.
         self._continuing: str = json.loads(tokenizer_json)["model"].get("continuing_subword_prefix") or ""
-        self.vocab_size: int = 1 + max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
+        # The tokens that it knows, in order; networks may have more.
+        self.known_ids = np.array(sorted(self._tokenizer.get_vocab(with_added_tokens=True).values()), dtype=np.int64)
 
     @property
     def has_mask(self) -> bool:
@@ -58,9 +59,11 @@ class EncoderText:
                     blanks.append(Blank(position, start, start + len(self._mask_token)))
         return EncodedText(np.asarray(encoding.ids, dtype=np.int64), tuple(blanks))
 
-    def token(self, index: int) -> str | None:
-        """A token as the vocabulary writes it; None where the network has more tokens than the tokenizer."""
-        token: str | None = self._tokenizer.id_to_token(index)
+    def token(self, index: int) -> str:
+        """One of the known tokens, as the vocabulary writes it."""
+        token = self._tokenizer.id_to_token(index)
+        if token is None:
+            raise KeyError(index)
         return token
 
     def fill(self, text: str, blanks: Sequence[Blank], tokens: Sequence[str]) -> str:
