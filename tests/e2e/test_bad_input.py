@@ -151,9 +151,7 @@ def test_what_no_model_can_do_has_no_route(stubs):
     request = generation_pb2.GenerateRequest(prompt="a boot", output=media_pb2.MODALITY_IMAGE)
     code, reason, _ = refusal(lambda: stubs.generation.Generate(request))
     assert (code, reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NO_ROUTE")
-    latent = media_pb2.Latent(
-        space="vae/z", mean=media_pb2.Tensor(element_type=1, shape=[2], data=b"\0" * 8)
-    )
+    latent = media_pb2.Latent(space="vae/z", mean=media_pb2.Tensor(element_type=1, shape=[2], data=b"\0" * 8))
     code, reason, _ = refusal(lambda: stubs.generation.Decode(generation_pb2.DecodeRequest(latents=[latent])))
     assert (code, reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NO_ROUTE")
 

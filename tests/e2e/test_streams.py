@@ -3,10 +3,14 @@
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
+from sextant.contract.v1 import generation_pb2_grpc
 from tests.conftest import Platform
 from tests.e2e.conftest import encode_request, probe_request, text_request, without_timing
 
@@ -58,8 +62,6 @@ def test_a_slow_step_is_not_waited_out_by_an_expired_unary_call(stubs):
 def test_a_client_that_stops_reading_bounds_what_the_replica_makes_for_it(platform):
     """64 KiB chunks, 2,000 of them: without a bound the replica would make 130 MB for no one."""
     options = [("grpc.http2.lookahead_bytes", 65536), ("grpc.use_local_subchannel_pool", 1)]
-    from sextant.contract.v1 import generation_pb2_grpc
-
     with grpc.insecure_channel(platform.target, options) as channel:
         call = generation_pb2_grpc.GenerationStub(channel).Generate(probe_request("payload=65536", steps=2000))
         next(call)
@@ -124,22 +126,27 @@ def test_every_replica_dead_is_waited_for_within_the_deadline(platform, stubs):
 
 
 def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(platform, stubs):
-    from google.rpc import error_details_pb2
-    from grpc_status import rpc_status
-
+    """Two replicas with 16 slots and 64 places in the queue each hold 160 requests; 200 come."""
     platform.wait_for_replicas("probe", 2)
-    calls = [stubs.generation.Generate(probe_request("sleep=0.05", steps=1000)) for _ in range(170)]
+    calls = [stubs.generation.Generate(probe_request("sleep=0.05", steps=1000)) for _ in range(200)]
+
+    def first(call) -> grpc.RpcError | None:
+        try:
+            assert next(call).WhichOneof("event") == "accepted"
+        except grpc.RpcError as error:
+            return error
+        return None
+
     try:
-        time.sleep(2.0)
-        refused = []
-        for call in calls:
-            if call.done() and call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
-                refused.append(call)
-        assert refused
-        details = {any_.TypeName(): any_ for any_ in rpc_status.from_call(refused[0]).details}
-        retry = error_details_pb2.RetryInfo()
-        assert details["google.rpc.RetryInfo"].Unpack(retry)
-        assert retry.retry_delay.ToTimedelta().total_seconds() > 0
+        with ThreadPoolExecutor(200) as pool:
+            refused = [error for error in pool.map(first, calls) if error is not None]
+        assert 40 <= len(refused) < 200
+        for error in refused:
+            assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            details = {detail.TypeName(): detail for detail in rpc_status.from_call(error).details}
+            retry = error_details_pb2.RetryInfo()
+            assert details["google.rpc.RetryInfo"].Unpack(retry)
+            assert retry.retry_delay.ToTimedelta().total_seconds() > 0
     finally:
         for call in calls:
             call.cancel()

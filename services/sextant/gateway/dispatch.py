@@ -34,6 +34,7 @@ class Dispatcher(Protocol):
     def stream(self, request: Request, stats: StreamStats) -> AsyncGenerator[Sequence[Event], None]:
         """The request's events, in order and without gaps, in batches as they come.
 
+        The first batch comes, empty perhaps, as soon as the request is taken in: it will not be refused for load.
         A lost replica is replaced within the deadline and the stream goes on where it stopped. Closing the
         generator (`aclose`) cancels the request and frees its slot. Asking for the next batch tells the
         replica that the last one was sent. Raises the errors of `sextant.contract.errors`.

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +38,11 @@ class _Answer:
     served: ServedModel
     decision: guide_pb2.Decision
     items: dict[int, generation_pb2.ItemReceipt] = field(default_factory=dict)
+
+    def accepted(self) -> generation_pb2.GenerateEvent:
+        """The stream's first event."""
+        accepted = generation_pb2.Accepted(request_id=self.call.request_id, decision=self.decision, seed=self.seed)
+        return generation_pb2.GenerateEvent(sequence=0, accepted=accepted)
 
     def note(self, result: Result, sha256: bytes) -> None:
         """Enter a whole item into the receipt and the figures."""
@@ -141,18 +146,20 @@ class GenerationServicer:
 
         async def work(call: Call) -> None:
             answer = await self._decide(call, message, planner)
-            accepted = generation_pb2.Accepted(request_id=call.request_id, decision=answer.decision, seed=answer.seed)
-            await context.write(generation_pb2.GenerateEvent(sequence=0, accepted=accepted))
-            sequence = 1
-            async with aclosing(self._events(answer, context)) as events:
-                async for event in events:
-                    wire_event = await _encoded(event, sequence, answer.plan)
-                    if isinstance(event.body, Result):
-                        answer.note(event.body, to_wire.content_sha256(wire_event.result.media))
-                    await context.write(wire_event)
-                    if isinstance(event.body, Chunk | Result):
-                        call.note_first_event()
-                    sequence += 1
+            sequence = 0
+            async with aclosing(self._batches(answer, context)) as batches:
+                async for batch in batches:
+                    if sequence == 0:
+                        await context.write(answer.accepted())
+                        sequence = 1
+                    for event in batch:
+                        wire_event = await _encoded(event, sequence, answer.plan)
+                        if isinstance(event.body, Result):
+                            answer.note(event.body, to_wire.content_sha256(wire_event.result.media))
+                        await context.write(wire_event)
+                        if isinstance(event.body, Chunk | Result):
+                            call.note_first_event()
+                        sequence += 1
             await context.write(generation_pb2.GenerateEvent(sequence=sequence, receipt=answer.receipt()))
 
         await self._calls.answer(task, message, context, work)
@@ -178,20 +185,17 @@ class GenerationServicer:
             raise UnsupportedTask(call.model, f"this version does not carry {plan.wanted.task} to its model")
         return _Answer(call, plan, seed, served, decision_message(decision))
 
-    async def _events(self, answer: _Answer, context: Context) -> AsyncGenerator[Event, None]:
-        """The replica's events; leaving early cancels the request there."""
+    def _batches(self, answer: _Answer, context: Context) -> AsyncGenerator[Sequence[Event], None]:
+        """The replica's events; closing this early cancels the request there."""
         call = answer.call
         request = Request(call.request_id, call.model, answer.plan.tasks, budget_s=context.time_remaining())
-        async with aclosing(self._dispatcher.stream(request, call.stats)) as batches:
-            async for batch in batches:
-                for event in batch:
-                    yield event
+        return self._dispatcher.stream(request, call.stats)
 
     async def _gather(self, answer: _Answer, context: Context) -> list[Result]:
         """All items, in order."""
         results: dict[int, Result] = {}
-        async with aclosing(self._events(answer, context)) as events:
-            async for event in events:
+        async with aclosing(self._batches(answer, context)) as batches:
+            async for event in (event async for batch in batches for event in batch):
                 if isinstance(event.body, Result):
                     results[event.body.item] = event.body
                     answer.note(event.body, _content_sha256(event.body))

@@ -30,6 +30,7 @@ class LocalDispatcher:
         events = self._host.submit(request)
         seen = 0
         try:
+            yield ()
             async for batch in events:
                 for event in batch:
                     if isinstance(event.body, Result) and stats.started_s is None:

@@ -104,6 +104,7 @@ class RayDispatcher:
             hello = await _first(messages, budget_s)
             if isinstance(hello, Failed):
                 raise hello.error
+            yield ()
             seen = acknowledged = 0
             async for message in messages:
                 if isinstance(message, Failed):

@@ -15,8 +15,16 @@ class ReplicaRouter(LocalityMixin, RequestRouter):  # type: ignore[misc]
     async def choose_replicas(
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
     ) -> list[list[RunningReplica]]:
-        """The replicas to try, best first. None while the one that is addressed is not among those running."""
-        wanted = pending_request.kwargs.get("replica_id") if pending_request is not None else None
-        if wanted is not None:
-            return [[r] for r in candidate_replicas if r.replica_id.unique_id == wanted]
+        """The replicas to try, best first.
+
+        Never empty while any runs: Serve would ask again without a pause. An acknowledgement for a replica that is
+        gone goes to another, which does not know the stream and does nothing.
+        """
+        if pending_request is not None:
+            # Back off between attempts; Serve's default is not to while a router may still widen its choice.
+            pending_request.routing_context.should_backoff = True
+            wanted = pending_request.kwargs.get("replica_id")
+            addressed = [r for r in candidate_replicas if r.replica_id.unique_id == wanted]
+            if addressed:
+                return [addressed]
         return [random.sample(candidate_replicas, min(2, len(candidate_replicas)))]

@@ -125,7 +125,9 @@ def test_shards_and_half_precision_are_read_like_one_float32_file(tmp_path: Path
         ({"intermediate_size": 64}, "shape"),
         ({"num_hidden_layers": 3}, "lack"),
         ({"num_hidden_layers": 1}, "cannot use"),
-        ({"hidden_size": None}, "hidden_size|int|width"),
+        ({"hidden_size": None}, "width"),
+        ({"head_dim": None, "num_attention_heads": 0}, "cannot be"),
+        ({"rope_parameters": 7}, "cannot be"),
     ],
 )
 def test_a_config_that_we_do_not_compute_is_refused(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:

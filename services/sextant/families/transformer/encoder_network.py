@@ -8,8 +8,6 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 PAD_MULTIPLE = 16
-# A matrix with one row is multiplied by other code, with other rounding; so there are always two or more.
-_FEWEST_BLANKS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +42,8 @@ class EncoderNetwork:
             none = np.empty((0, 0), dtype=np.float32)
             return [EncodedRow(embedding, none) for embedding in embeddings]
         wanted = [row * tokens + position for row, positions in enumerate(blanks) for position in positions]
-        if wanted:
-            wanted += wanted[:1] * (_FEWEST_BLANKS - len(wanted))
         feeds["blanks"] = np.array(wanted, dtype=np.int64)
         embeddings, logits = self._session.run(["embedding", "logits"], feeds)
         ends = np.cumsum([len(positions) for positions in blanks])
-        parts = np.split(logits[: ends[-1]], ends[:-1])
+        parts = np.split(logits, ends[:-1])
         return [EncodedRow(embedding, part) for embedding, part in zip(embeddings, parts, strict=True)]

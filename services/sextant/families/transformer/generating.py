@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sextant.contract.events import FinishReason, Result, TextDelta, TokenAlternative, TokenLogProb, Usage
 from sextant.contract.media import Text
 from sextant.families.transformer.kv_slots import Slot
-from sextant.families.transformer.sampling import Logits, SamplingParameters, choose_token, log_normaliser, top_tokens
+from sextant.families.transformer.sampling import Logits, SamplingParameters, TokenChooser, log_normaliser, top_tokens
 from sextant.families.transformer.text import TextCodec, TextStream
 from sextant.runtime.rng import RequestRng
 
@@ -34,6 +34,7 @@ class Generation:
     rng: RequestRng
     slot: Slot
     codec: TextCodec
+    chooser: TokenChooser
     done: bool = False
     steps_done: int = 0
     steps_total: int = 0  # not known beforehand
@@ -80,7 +81,7 @@ class Generation:
         plan = self.plan
         greedy = plan.sampling.temperature == 0
         uniform = 0.0 if greedy else float(self.rng.uniform("token", len(self.tokens)))
-        token = choose_token(logits, plan.sampling, self._seen.ids, uniform)
+        token = self.chooser.choose(logits, plan.sampling, self._seen.ids, uniform)
         self.tokens.append(token)
         if token in plan.end:
             self._finish(FinishReason.COMPLETE, self._stream.finish())

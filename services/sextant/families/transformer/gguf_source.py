@@ -60,11 +60,16 @@ def read_gguf(path: Path, bundle: str) -> DecoderSource:
         raise BundleRefused(bundle, f"GGUF models of architecture {architecture!r} cannot be imported; llama can")
     tensors = {tensor.name: tensor for tensor in reader.tensors}
     tied = "output.weight" not in tensors
+    if "token_embd.weight" not in tensors:
+        raise BundleRefused(bundle, "the GGUF file lacks token_embd.weight")
     config = _config(fields, vocab_size=int(tensors["token_embd.weight"].shape[1]), tied=tied)
     weights = {}
     for name, tensor in tensors.items():
         canonical = _canonical_name(name, bundle)
-        array = np.ascontiguousarray(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
+        try:
+            array = np.ascontiguousarray(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
+        except (NotImplementedError, ValueError) as error:
+            raise BundleRefused(bundle, f"{name} cannot be de-quantised: {error}") from error
         weights[canonical] = _to_half_rotated(array, canonical, config)
     tokens: list[str] = fields.need("tokenizer.ggml.tokens")
     tokenizer_json = rebuild_tokenizer(
@@ -87,6 +92,8 @@ def _config(fields: _Fields, vocab_size: int, tied: bool) -> DecoderConfig:
     if fields.get("llama.expert_count", 0):
         raise BundleRefused(fields.bundle, "mixtures of experts are not supported")
     width, heads = fields.need("llama.embedding_length"), fields.need("llama.attention.head_count")
+    if not (isinstance(width, int) and isinstance(heads, int) and heads > 0):
+        raise BundleRefused(fields.bundle, f"a width of {width} and {heads} heads do not make a decoder")
     head_dim = fields.get("llama.attention.key_length", width // heads)
     if fields.get("llama.rope.dimension_count", head_dim) != head_dim:
         raise BundleRefused(fields.bundle, "rotary positions over a part of each head are not supported")

@@ -86,6 +86,8 @@ def _config(content: dict[str, Any], bundle: str) -> DecoderConfig:
         raise BundleRefused(bundle, f"config.json lacks {error}") from error
     except ValidationError as error:
         raise BundleRefused(bundle, f"config.json: {explain(error)}") from error
+    except (TypeError, AttributeError, ZeroDivisionError) as error:
+        raise BundleRefused(bundle, f"config.json holds a size or switch that cannot be: {error}") from error
     raise BundleRefused(bundle, f"models of type {kind!r} are not decoders that we compute")
 
 

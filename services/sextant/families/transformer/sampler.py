@@ -21,7 +21,7 @@ from sextant.contract.tasks import ChatMessage, Conditions, Role, Task, TaskKind
 from sextant.families.transformer.decoder_config import DecoderDefaults, DecoderNetworkConfig
 from sextant.families.transformer.decoder_network import DecoderNetwork
 from sextant.families.transformer.generating import Generation, GenerationPlan
-from sextant.families.transformer.sampling import SamplingParameters
+from sextant.families.transformer.sampling import SamplingParameters, TokenChooser
 from sextant.families.transformer.scoring import Scoring
 from sextant.families.transformer.text import TemplateRefused, TextCodec
 from sextant.runtime.rng import RequestRng
@@ -50,6 +50,7 @@ class DecoderSampler:
         self._name, self._network, self._codec = name, network, codec
         self._config, self._defaults = config, defaults
         self._context = network.slots.max_len
+        self._chooser = TokenChooser(config.decoder.vocab_size)
         self.limits = Limits(rows_per_step=config.max_slots, slots=config.max_slots)
 
     @classmethod
@@ -84,7 +85,8 @@ class DecoderSampler:
             raise InvalidRequest("conditions", "a language model takes its conditions in words")
         if task.kind is TaskKind.GENERATE:
             plan = self._plan(task)
-            return Generation(task.index, plan, rng, self._network.slots.acquire(), self._codec)
+            slot = self._network.slots.acquire()
+            return Generation(task.index, plan, rng, slot, self._codec, self._chooser)
         if task.kind is TaskKind.SCORE:
             return self._start_scoring(task)
         raise UnsupportedTask(self._name, f"a decoder generates and scores text; it has no {task.kind}")

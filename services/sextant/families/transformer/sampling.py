@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 Logits = NDArray[np.float32]
 
+_DRAW_BLOCK = 256
+
 
 @dataclass(frozen=True, slots=True)
 class SamplingParameters:
@@ -24,20 +26,53 @@ class SamplingParameters:
     repetition_penalty: float = 1.0
 
 
-def choose_token(logits: Logits, parameters: SamplingParameters, seen: NDArray[np.int64], uniform: float) -> int:
-    """The next token, from logits float32[vocab], by inverse CDF of `uniform` in [0, 1).
+class TokenChooser:
+    """Chooses tokens from a vocabulary of `vocab` tokens.
 
-    `seen` are the distinct tokens of prompt and answer so far. `uniform` is not used where temperature is 0.
+    Keeps the arrays it works in: taking 200 KB from the system and giving them back for every intermediate result
+    would cost more (0.3 ms a row of 50,000) than the arithmetic (0.05 ms). So it is for one thread.
     """
-    if parameters.repetition_penalty != 1:
-        logits = _penalise(logits, seen, parameters.repetition_penalty)
-    if parameters.temperature == 0:
-        return int(logits.argmax())
-    ids, weights = _candidates(logits, parameters)
-    cumulative = weights.cumsum(dtype=np.float64)
-    index = int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right"))
-    # Rounding can bring the product up to the whole sum.
-    return int(ids[min(index, len(ids) - 1)])
+
+    def __init__(self, vocab: int) -> None:
+        self._work: Logits = np.empty(vocab, dtype=np.float32)
+        self._spare: Logits = np.empty(vocab, dtype=np.float32)
+        self._ids = np.arange(vocab)
+
+    def choose(self, logits: Logits, parameters: SamplingParameters, seen: NDArray[np.int64], uniform: float) -> int:
+        """The next token, from logits float32[vocab], by inverse CDF of `uniform` in [0, 1).
+
+        `seen` are the distinct tokens of prompt and answer so far. `uniform` is not used where temperature is 0.
+        """
+        if parameters.repetition_penalty != 1:
+            logits = self._penalised(logits, seen, parameters.repetition_penalty)
+        if parameters.temperature == 0:
+            return int(logits.argmax())
+        ids, weights = self._candidates(logits, parameters)
+        return int(ids[_draw(weights, uniform)])
+
+    def _penalised(self, logits: Logits, seen: NDArray[np.int64], penalty: float) -> Logits:
+        self._work[:] = logits
+        values = self._work[seen]
+        self._work[seen] = np.where(values > 0, values / np.float32(penalty), values * np.float32(penalty))
+        return self._work
+
+    def _candidates(self, logits: Logits, parameters: SamplingParameters) -> tuple[NDArray[np.int64], Logits]:
+        """The tokens that pass the filters, by ascending id, with weights proportional to their probabilities."""
+        # Subtracting the maximum first keeps tiny temperatures from overflowing.
+        scaled = np.subtract(logits, logits.max(), out=self._work)
+        np.divide(scaled, np.float32(parameters.temperature), out=scaled)
+        ids = self._ids
+        if 0 < parameters.top_k < len(logits):
+            ids = _largest(scaled, parameters.top_k, self._spare)
+            scaled = scaled[ids]
+        weights = np.exp(scaled, out=scaled)
+        if parameters.top_p < 1:
+            kept = _nucleus(weights, parameters.top_p)
+            ids, weights = ids[kept], weights[kept]
+        if parameters.min_p > 0:
+            kept = np.flatnonzero(weights >= np.float32(parameters.min_p))  # the largest weight is 1
+            ids, weights = ids[kept], weights[kept]
+        return ids, weights
 
 
 def log_normaliser(logits: Logits) -> float:
@@ -52,36 +87,32 @@ def top_tokens(logits: Logits, count: int) -> NDArray[np.int64]:
     return ids[np.argsort(-logits[ids], kind="stable")]
 
 
-def _penalise(logits: Logits, seen: NDArray[np.int64], penalty: float) -> Logits:
-    penalised = logits.copy()
-    values = penalised[seen]
-    penalised[seen] = np.where(values > 0, values / np.float32(penalty), values * np.float32(penalty))
-    return penalised
+def _draw(weights: Logits, uniform: float) -> int:
+    """The index at which the running sum of `weights` passes `uniform` of the whole.
+
+    By sums of blocks first, then within one: a running sum of 50,000 weights would take 0.4 ms, this takes 0.03.
+    """
+    sums = np.add.reduceat(weights, np.arange(0, len(weights), _DRAW_BLOCK), dtype=np.float64).cumsum()
+    target = uniform * sums[-1]
+    block = min(int(np.searchsorted(sums, target, side="right")), len(sums) - 1)
+    start = block * _DRAW_BLOCK
+    before = sums[block - 1] if block else 0.0
+    inside = weights[start : start + _DRAW_BLOCK].astype(np.float64).cumsum()
+    index = int(np.searchsorted(inside, target - before, side="right"))
+    # The two ways of adding may differ in their last bit; past the end, the last weight that counts is meant.
+    last = int(np.searchsorted(inside, inside[-1]))
+    return start + min(index, last)
 
 
-def _candidates(logits: Logits, parameters: SamplingParameters) -> tuple[NDArray[np.int64], Logits]:
-    """The tokens that pass the filters, in order of their ids, with weights proportional to their probabilities."""
-    # Subtracting the maximum first keeps tiny temperatures from overflowing.
-    scaled = (logits - logits.max()) / np.float32(parameters.temperature)
-    ids = np.arange(len(logits))
-    if 0 < parameters.top_k < len(logits):
-        ids = _largest(scaled, parameters.top_k)
-    weights = np.exp(scaled[ids] if len(ids) < len(logits) else scaled)
-    if parameters.top_p < 1:
-        kept = _nucleus(weights, parameters.top_p)
-        ids, weights = ids[kept], weights[kept]
-    if parameters.min_p > 0:
-        kept = np.flatnonzero(weights >= np.float32(parameters.min_p))  # the largest weight is 1
-        ids, weights = ids[kept], weights[kept]
-    return ids, weights
-
-
-def _largest(values: Logits, count: int) -> NDArray[np.int64]:
-    """Indices, ascending, of the `count` largest values; of equal ones the first."""
+def _largest(values: Logits, count: int, spare: Logits | None = None) -> NDArray[np.int64]:
+    """Indices, ascending, of the `count` largest values; of equal ones the first. `spare` is as long as `values`."""
     if count == 0:
         return np.empty(0, dtype=np.int64)
-    threshold = np.partition(values, len(values) - count)[len(values) - count]
-    return _above_and_first_equal(values, threshold, count)
+    spare = np.empty_like(values) if spare is None else spare
+    spare[:] = values
+    place = len(values) - count
+    spare.partition(place)
+    return _above_and_first_equal(values, spare[place], count)
 
 
 def _nucleus(weights: Logits, top_p: float) -> NDArray[np.int64]:
@@ -93,7 +124,7 @@ def _nucleus(weights: Logits, top_p: float) -> NDArray[np.int64]:
     total = weights.sum(dtype=np.float64)
     likely = weights[weights >= np.float32((1 - top_p) * total / len(weights) * 0.999)]
     likely.sort()
-    cumulative = likely[::-1].cumsum(dtype=np.float64)
+    cumulative = likely[::-1].astype(np.float64).cumsum()
     count = min(int(np.searchsorted(cumulative, top_p * total)) + 1, len(likely))
     return _above_and_first_equal(weights, likely[len(likely) - count], count)
 
