@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from transformers import BertForMaskedLM
 from sextant.bundles.progress import no_progress
 from sextant.bundles.store import Bundle
 from sextant.bundles.writer import ImportOptions
-from sextant.contract.errors import InvalidRequest, UnsupportedTask
+from sextant.contract.errors import BundleRefused, InvalidRequest, UnsupportedTask
 from sextant.contract.events import Result
 from sextant.contract.media import Latent, Tensor, Text
 from sextant.contract.tasks import Conditions, FillMaskParameters, Task, TaskKind, TextParameters
@@ -247,6 +248,22 @@ def test_an_encoder_without_the_head_fills_no_blanks(plain: EncoderSampler) -> N
     with pytest.raises(UnsupportedTask, match="embeds text"):
         plain.start(fill("the [MASK]"), RequestRng(0))
     assert np.linalg.norm(embedded(run(plain, [encode("the [MASK]")])[0])) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_bundle_that_promises_fills_without_the_head_is_refused(tmp_path: Path) -> None:
+    _, directory = bert(tmp_path / "checkpoint")
+    headless = import_encoder(directory, tmp_path / "bundles", ImportOptions(name="mine"), no_progress)
+    network = {**headless.manifest.network, "mask_token": "[MASK]"}
+    manifest = headless.manifest.model_copy(update={"network": network})
+    with pytest.raises(BundleRefused, match="mask token"):
+        EncoderSampler.load(replace(headless, manifest=manifest), SessionConfig())
+
+
+@pytest.mark.parametrize("change", [{"context_tokens": MAX_POSITIONS + 1}, {"network": {"precision": "fp32"}}])
+def test_a_bundle_whose_manifest_does_not_fit_is_refused(filler: Filler, change: dict[str, Any]) -> None:
+    manifest = filler.bundle.manifest.model_copy(update=change)
+    with pytest.raises(BundleRefused, match="filler"):
+        EncoderSampler.load(replace(filler.bundle, manifest=manifest), SessionConfig())
 
 
 def test_an_encoder_generates_nothing(filler: Filler) -> None:

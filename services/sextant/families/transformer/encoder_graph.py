@@ -10,7 +10,7 @@ Outputs
     logits float32[wanted, vocab]      (only with the head)
 
 Attention is ONNX Runtime's MultiHeadAttention. On two cores it is as fast as its fused Attention (which takes no
-int8 weights) up to 128 tokens and 8 per cent slower at 512, and 5 to 10 per cent faster than attention written out.
+int8 weights) up to 128 tokens and 8 per cent slower at 512, and 2 to 9 per cent faster than attention written out.
 """
 
 from pathlib import Path

@@ -19,11 +19,11 @@ class EncodedRow:
 
 
 class EncoderNetwork:
-    """An encoder for texts of up to `max_tokens` tokens."""
+    """An encoder for texts of up to `max_tokens` tokens. `has_head` says whether it can give logits for blanks."""
 
     def __init__(self, session: ort.InferenceSession, max_tokens: int) -> None:
         self._session, self.max_tokens = session, max_tokens
-        self._has_head = any(output.name == "logits" for output in session.get_outputs())
+        self.has_head = any(output.name == "logits" for output in session.get_outputs())
 
     def padded_length(self, tokens: int) -> int:
         """The length that a text of that many tokens is padded to, whatever it is batched with."""
@@ -37,7 +37,7 @@ class EncoderNetwork:
         for row, ids in enumerate(texts):
             input_ids[row, : len(ids)] = ids
         feeds = {"input_ids": input_ids, "lengths": lengths}
-        if not self._has_head:
+        if not self.has_head:
             (embeddings,) = self._session.run(["embedding"], feeds)
             none = np.empty((0, 0), dtype=np.float32)
             return [EncodedRow(embedding, none) for embedding in embeddings]

@@ -74,8 +74,10 @@ class EncoderSampler:
             raise
         except Exception as error:  # `tokenizers` raises nothing more specific
             raise BundleRefused(manifest.name, f"its tokenizer cannot be used: {error}") from error
-        session = open_session(bundle.file(NETWORK_FILE), config)
-        return cls(manifest.name, EncoderNetwork(session, manifest.context_tokens), text, network_config)
+        network = EncoderNetwork(open_session(bundle.file(NETWORK_FILE), config), manifest.context_tokens)
+        if network_config.mask_token is not None and not (network.has_head and text.has_mask):
+            raise BundleRefused(manifest.name, "it names a mask token, but cannot fill blanks")
+        return cls(manifest.name, network, text, network_config)
 
     def cost(self, task: Task) -> Cost:
         """One slot, and rows by an estimate from the text's length: long texts count as several short ones."""

@@ -5,11 +5,15 @@ join, pause and leave at any step; a row is moved only when it must make room or
 much of it as is in use.
 """
 
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
+
+_FLOAT32_BYTES = 4
 
 
 @dataclass(slots=True, eq=False)
@@ -28,7 +32,7 @@ class KvSlots:
     """
 
     def __init__(self, caches: int, max_slots: int, kv_heads: int, max_len: int, head_dim: int) -> None:
-        self.memory: NDArray[np.float32] = np.empty((caches, max_slots, kv_heads, max_len, head_dim), dtype=np.float32)
+        self.memory = _lazy_memory((caches, max_slots, kv_heads, max_len, head_dim))
         self.max_slots, self.max_len = max_slots, max_len
         self._owners: list[Slot | None] = [None] * max_slots
 
@@ -64,3 +68,15 @@ class KvSlots:
             self.memory[:, row, :, : displaced.length] = kept
             displaced.row = row
         self._owners[row], self._owners[other] = displaced, slot
+
+
+def _lazy_memory(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Zeros float32 in memory that is taken page by page as it is written.
+
+    Not by `np.empty`, which asks for huge pages: a new row then takes all it could ever need at its first token
+    (with SmolLM2-135M 123 MB and 0.26 s, against 2 MB and no measurable time for a prompt of 40).
+    """
+    memory = mmap.mmap(-1, prod(shape) * _FLOAT32_BYTES)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(memory, dtype=np.float32).reshape(shape)

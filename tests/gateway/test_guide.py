@@ -1,0 +1,163 @@
+"""The guide's file and the router, on made-up models."""
+
+from dataclasses import replace
+
+import pytest
+
+from sextant.bundles.manifest import File, LatentSpace, Manifest, Measurement
+from sextant.contract.errors import ModelNotFound
+from sextant.contract.events import Estimator
+from sextant.contract.media import Modality
+from sextant.contract.options import Priority
+from sextant.contract.tasks import TaskKind
+from sextant.gateway.guide.decision import RejectionReason, Wanted
+from sextant.gateway.guide.router import decide
+from sextant.gateway.guide.schema import GuideError, default_guide_path, load_guide
+from sextant.replicas.served import ServedModel
+
+G, T, I, E, D, S = (  # noqa: E741 - the six tasks
+    TaskKind.GENERATE, TaskKind.TRANSFORM, TaskKind.INTERPOLATE, TaskKind.ENCODE, TaskKind.DECODE, TaskKind.SCORE
+)  # fmt: skip
+IMAGE, TEXT, AUDIO, MUSIC, TABLE, LATENT = (
+    Modality.IMAGE, Modality.TEXT, Modality.AUDIO, Modality.MUSIC, Modality.TABLE, Modality.LATENT
+)  # fmt: skip
+
+
+def model(name, family, tasks, inputs, outputs, *, space="", exact=False, quality=None) -> ServedModel:
+    measurements = () if quality is None else (Measurement(name="quality", value=quality, unit="1", conditions=""),)
+    manifest = Manifest(
+        name=name,
+        version="1.0.0",
+        family=family,
+        architecture="x",
+        description="",
+        tasks=tasks,
+        inputs=inputs,
+        outputs=outputs,
+        latent_spaces=(LatentSpace(id=space, shape=(2,)),) if space else (),
+        score_estimator=Estimator.EXACT if exact else None,
+        deterministic=True,
+        license="x",
+        provenance="x",
+        measurements=measurements,
+        files={"a.onnx": File(sha256="0" * 64, bytes=1)},
+    )
+    return ServedModel(manifest, "0" * 64, 1, ("CPUExecutionProvider",), "1")
+
+
+MODELS = {
+    served.manifest.name: served
+    for served in (
+        model("llm", "transformer", (G, S), (TEXT,), (TEXT,), exact=True),
+        model("sentences", "transformer", (E, T), (TEXT,), (LATENT, TEXT), space="sentences"),
+        model("ddpm", "diffusion", (G, T, S), (IMAGE,), (IMAGE,), quality=0.9),
+        model("ddpm-small", "diffusion", (G,), (), (IMAGE,), quality=0.7),
+        model("bach", "diffusion", (G,), (), (MUSIC, AUDIO)),
+        model("stylegan", "gan", (G, I, T, E), (IMAGE, LATENT), (IMAGE, LATENT), space="w"),
+        model("beta-vae", "vae", (G, I, E, D, S), (IMAGE, LATENT), (IMAGE, LATENT), space="z"),
+        model("wavenet", "autoregressive", (G, S), (AUDIO,), (AUDIO,), exact=True),
+        model("glow", "flow", (G, I, E, D, S), (IMAGE, LATENT), (IMAGE, LATENT), space="glow", exact=True),
+        model("realnvp", "flow", (G, S), (TABLE,), (TABLE,), exact=True),
+    )
+}
+GUIDE = load_guide(default_guide_path())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [
+        (Wanted(G, output=TEXT), "llm"),
+        (Wanted(G, output=IMAGE), "ddpm"),
+        (Wanted(G, output=IMAGE, priority=Priority.QUALITY), "ddpm"),
+        (Wanted(G, output=IMAGE, priority=Priority.SPEED), "stylegan"),
+        (Wanted(G, output=IMAGE, priority=Priority.SMOOTH_INTERPOLATION), "beta-vae"),
+        (Wanted(G, output=IMAGE, priority=Priority.EXACT_LIKELIHOOD), "glow"),
+        (Wanted(G, output=IMAGE, priority=Priority.INTERPRETABLE_LATENT), "beta-vae"),
+        (Wanted(G, output=AUDIO), "wavenet"),
+        (Wanted(G, output=AUDIO, priority=Priority.SPEED), "bach"),
+        (Wanted(G, output=MUSIC), "bach"),
+        (Wanted(G, output=TABLE), "realnvp"),
+        (Wanted(T, input=IMAGE, output=IMAGE), "stylegan"),
+        (Wanted(T, input=TEXT, output=TEXT), "sentences"),
+        (Wanted(I), "beta-vae"),
+        (Wanted(E, input=TEXT), "sentences"),
+        (Wanted(E, input=IMAGE), "beta-vae"),
+        (Wanted(E, input=IMAGE, priority=Priority.EXACT_LIKELIHOOD), "glow"),
+        (Wanted(D, latent_space="glow"), "glow"),
+        (Wanted(D, latent_space="z"), "beta-vae"),
+        (Wanted(S, input=TEXT), "llm"),
+        (Wanted(S, input=IMAGE), "glow"),
+        (Wanted(S, input=AUDIO), "wavenet"),
+        (Wanted(G, output=IMAGE, exact_likelihood=True), "glow"),
+        (Wanted(G, output=IMAGE, latent_space="w"), "stylegan"),
+        (Wanted(G, output=LATENT), None),
+        (Wanted(E, input=AUDIO), None),
+        (Wanted(G, output=TEXT, latent_space="w"), None),
+    ],
+)
+def test_the_guide_chooses_as_its_rows_say(wanted, chosen):
+    decision = decide(GUIDE, MODELS, wanted)
+    assert (decision.choice.model if decision.choice else None) == chosen
+    told = {c.model for c in decision.alternatives} | {r.model for r in decision.rejections}
+    assert told | ({chosen} if chosen else set()) == set(MODELS), "every model is accounted for"
+    assert all(rejection.explanation for rejection in decision.rejections)
+
+
+def test_within_a_family_the_better_measured_model_goes_first():
+    decision = decide(GUIDE, MODELS, Wanted(G, output=IMAGE))
+    assert [c.model for c in (decision.choice, *decision.alternatives)][:2] == ["ddpm", "ddpm-small"]
+
+
+def test_a_named_model_is_honoured_or_refused_with_the_reason():
+    assert decide(GUIDE, MODELS, Wanted(G, output=IMAGE, model="ddpm-small")).choice.model == "ddpm-small"
+    refused = decide(GUIDE, MODELS, Wanted(S, model="stylegan"))
+    assert refused.choice is None
+    assert refused.rejections[0].reason is RejectionReason.TASK
+    with pytest.raises(ModelNotFound, match="nonesuch"):
+        decide(GUIDE, MODELS, Wanted(G, model="nonesuch"))
+
+
+def test_dropping_a_requirement_is_offered_where_it_changes_the_choice():
+    decision = decide(GUIDE, MODELS, Wanted(G, output=IMAGE, exact_likelihood=True))
+    assert [(c.change, c.model) for c in decision.counterfactuals] == [("without exact likelihood", "ddpm")]
+    assert decide(GUIDE, MODELS, Wanted(G, output=TEXT, exact_likelihood=True)).counterfactuals == ()
+
+
+def test_a_decision_depends_on_its_inputs_alone():
+    shuffled = dict(reversed(MODELS.items()))
+    for wanted in (Wanted(G, output=IMAGE), Wanted(S, input=IMAGE), Wanted(I)):
+        assert decide(GUIDE, MODELS, wanted) == decide(GUIDE, shuffled, wanted)
+
+
+def test_a_model_without_determinism_is_left_out_where_it_is_wanted():
+    manifest = MODELS["llm"].manifest.model_copy(update={"deterministic": False})
+    models = {"llm": replace(MODELS["llm"], manifest=manifest)}
+    decision = decide(GUIDE, models, Wanted(G, output=TEXT, deterministic=True))
+    assert decision.choice is None
+    assert decision.rejections[0].reason is RejectionReason.GUARANTEE
+    assert decision.counterfactuals[0].model == "llm"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("rows:\n  - name: a\n    task: dance\n    families: [gan]\n    reason: x\n", ":3: task"),
+        ("rows:\n  - name: a\n    task: score\n    families: []\n    reason: x\n", ":4: families"),
+        ("rows:\n  - name: a\n    task: score\n    families: [gan]\n", ":2: reason"),
+        ("rows:\n  - {name: a, task: score, families: [gan], reason: x, colour: red}\n", ":2: colour"),
+        (
+            "rows:\n  - {name: a, task: score, families: [gan], reason: x}\n"
+            "  - {name: a, task: score, families: [gan], reason: x}\n",
+            ":3: name: 'a' is taken",
+        ),
+        ("rows: []\n", ":1: the guide is a mapping"),
+        ("- x\n", ":1: the guide is a mapping"),
+        ("rows:\n  - name: [\n", ":3:"),
+    ],
+)
+def test_a_mistake_in_the_guide_is_told_with_its_line(tmp_path, text, complaint):
+    path = tmp_path / "guide.yaml"
+    path.write_text(text)
+    with pytest.raises(GuideError) as refused:
+        load_guide(path)
+    assert complaint in str(refused.value)
