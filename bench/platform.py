@@ -1,0 +1,72 @@
+"""A platform for measuring: `sextant up` on free loopback ports, taken down afterwards."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import yaml
+
+from sextant.client import Client, ClientError
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where it listens, and its processes."""
+
+    target: str
+    supervisor: psutil.Process
+
+    def processes(self, marker: str) -> list[psutil.Process]:
+        """The processes whose command line holds `marker`."""
+        return [p for p in self.supervisor.children(recursive=True) if marker in " ".join(p.cmdline())]
+
+
+@contextmanager
+def platform(families: dict[str, object], bundle_directories: list[Path] | None = None) -> Iterator[Running]:
+    """Run a platform with these families, as deploy/cluster.yaml spells them."""
+    with tempfile.TemporaryDirectory() as home:
+        config = Path(home) / "cluster.yaml"
+        directories = [str(directory) for directory in bundle_directories or []]
+        config.write_text(yaml.safe_dump({"families": families, "bundle_directories": directories}))
+        port, metrics = _free_port(), _free_port()
+        command = [sys.executable, "-m", "sextant", "up", "--config", str(config), "--port", str(port)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "SEXTANT_STATE_DIR": home}
+        with (Path(home) / "up.log").open("wb") as log:
+            process = subprocess.Popen(
+                [*command, "--metrics-port", str(metrics)], env=environment, stdout=log, stderr=log
+            )
+        try:
+            _wait(f"127.0.0.1:{port}", process, Path(home) / "up.log")
+            yield Running(f"127.0.0.1:{port}", psutil.Process(process.pid))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(90)
+
+
+def _wait(target: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 180
+    with Client(target) as client:
+        while process.poll() is None and time.monotonic() < end:
+            try:
+                if client.serving(timeout=2.0):
+                    return
+            except ClientError:
+                pass
+            time.sleep(0.2)
+    raise RuntimeError(f"the platform did not come up:\n{log.read_text()[-2000:]}")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
