@@ -37,6 +37,8 @@ class CatalogueEntry(BaseModel):
     provenance: str = Field(min_length=1)
     description: str = Field(min_length=1)
     download_bytes: int = Field(gt=0)
+    # Sampling defaults for the manifest, over those that the weights bring; the family checks the keys.
+    defaults: dict[str, float] = {}
 
 
 _CATALOGUE = TypeAdapter(dict[Name, CatalogueEntry])

@@ -30,8 +30,9 @@ _CHUNK_BYTES = 1 << 20
 class ImportOptions:
     """What whoever imports foreign weights decides about the bundle made of them.
 
-    `context_tokens` None takes the longest context that the weights were trained for. Raises pydantic's
-    `ValidationError` where a field cannot stand in a manifest.
+    `context_tokens` None leaves it to the family: the longest that the weights were trained for, or less where
+    that would take too much memory. `defaults` go over the sampling defaults that the weights bring. Raises
+    pydantic's `ValidationError` where a field cannot stand in a manifest.
     """
 
     name: Name
@@ -41,6 +42,7 @@ class ImportOptions:
     license: str = "unknown"
     provenance: str = "unknown"
     context_tokens: int | None = Field(default=None, gt=0)
+    defaults: Mapping[str, float] = Field(default_factory=dict)
 
 
 class ManifestFields(TypedDict):

@@ -56,7 +56,9 @@ def demo(
 
 def _story(client: Client, out: Path, max_tokens: int, seed: int) -> None:
     _say(f"a story, streamed: {_PROMPT}")
-    stream = client.generate_text(_PROMPT, max_tokens=max_tokens, seed=seed, timeout=300.0)
+    stream = client.generate_text(
+        _PROMPT, max_tokens=max_tokens, seed=seed, temperature=0.7, repetition_penalty=1.1, timeout=300.0
+    )
     for piece in stream:
         print(piece.text, end="", flush=True)
     receipt, decision = stream.receipt, stream.decision

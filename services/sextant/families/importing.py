@@ -59,6 +59,7 @@ def pull(
             description=wanted.description,
             license=wanted.license,
             provenance=wanted.provenance,
+            defaults=wanted.defaults,
         )
         return import_model(weights, destination, options, progress)
 

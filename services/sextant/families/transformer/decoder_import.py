@@ -6,16 +6,18 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from sextant.bundles.manifest import Parity
 from sextant.bundles.progress import ProgressFn
 from sextant.bundles.store import Bundle
+from sextant.bundles.verify import explain
 from sextant.bundles.writer import ImportOptions, write_bundle
 from sextant.contract.errors import BundleRefused
 from sextant.contract.events import Estimator
 from sextant.contract.media import Modality
 from sextant.contract.tasks import TaskKind
-from sextant.families.transformer.decoder_config import DecoderNetworkConfig
+from sextant.families.transformer.decoder_config import DecoderDefaults, DecoderNetworkConfig
 from sextant.families.transformer.decoder_graph import Precision, write_decoder
 from sextant.families.transformer.decoder_network import DecoderNetwork
 from sextant.families.transformer.parity import company_changes_nothing, measure_difference
@@ -46,6 +48,7 @@ def import_decoder(source: Path, destination: Path, options: ImportOptions, prog
     progress("reading weights", 0, None)
     decoder = read_decoder(source, options.name)
     limit = decoder.config.max_positions
+    defaults = _defaults(decoder.defaults, options)
     context = options.context_tokens or min(limit, DEFAULT_CONTEXT_TOKENS)
     if not 2 <= context <= limit:
         raise BundleRefused(options.name, f"a context of {context} tokens is not within 2 and {limit}")
@@ -85,9 +88,17 @@ def import_decoder(source: Path, destination: Path, options: ImportOptions, prog
             provenance=options.provenance,
             context_tokens=context,
             network=config.model_dump(mode="json", exclude_none=True),
-            defaults=decoder.defaults.model_dump(mode="json"),
+            defaults=defaults.model_dump(mode="json"),
             parity=parity,
         )
+
+
+def _defaults(brought: DecoderDefaults, options: ImportOptions) -> DecoderDefaults:
+    """What a request that does not say gets: the importer's word over what came with the weights."""
+    try:
+        return DecoderDefaults.model_validate({**brought.model_dump(), **options.defaults})
+    except ValidationError as error:
+        raise BundleRefused(options.name, f"defaults: {explain(error)}") from error
 
 
 def _measure(

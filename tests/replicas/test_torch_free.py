@@ -1,0 +1,19 @@
+"""Serving needs no torch."""
+
+import subprocess
+import sys
+
+_IMPORTS = """
+import sys
+import sextant.cli.app, sextant.client, sextant.gateway.__main__, sextant.gateway.ray_dispatch
+import sextant.replicas.cluster, sextant.replicas.deployment
+import sextant.families.transformer, sextant.families.transformer.sampler
+import sextant.families.transformer.encoder_sampler, sextant.families.transformer.decoder_import
+import sextant.families.transformer.encoder_import
+heavy = sorted({"torch", "transformers", "diffusers", "tensorflow", "jax"} & set(sys.modules))
+assert not heavy, heavy
+"""
+
+
+def test_no_serving_or_importing_module_brings_torch_in():
+    subprocess.run([sys.executable, "-c", _IMPORTS], check=True, timeout=120)
