@@ -1,13 +1,15 @@
 """What tests share: pulled models, and one running platform per test run."""
 
+import hashlib
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,16 +102,40 @@ def health(target: str) -> int:
         return health_pb2_grpc.HealthStub(channel).Check(request, timeout=2.0).status
 
 
+def write_damaged_bundles(directory: Path) -> list[str]:
+    """Bundles that must not be served, each for its own reason."""
+    wrong_sha, truncated, outside, no_parity = (
+        write_probe_bundle(directory, name) for name in ("wrong-sha", "truncated-onnx", "outside", "no-parity")
+    )
+    wrong_sha.file("probe.json").write_bytes(b"[]")
+    onnx = b"\x08\x0a\x12\x07sextant\x3a\x80\x10"  # a graph that says it is 2 KiB long, and ends here
+    (truncated.path / "model.onnx").write_bytes(onnx)
+    listed = f'\n[files."model.onnx"]\nsha256 = "{hashlib.sha256(onnx).hexdigest()}"\nbytes = {len(onnx)}\n'
+    edit_manifest(truncated, lambda text: text + listed)
+    edit_manifest(outside, lambda text: text.replace("probe.json", "../probe/probe.json"))
+    edit_manifest(no_parity, lambda text: re.sub(r"\[parity\]\n(?:\w.*\n)+", "", text))
+    return ["wrong-sha", "truncated-onnx", "outside", "no-parity"]
+
+
+def edit_manifest(bundle: Bundle, edit: Callable[[str], str]) -> None:
+    """Rewrite a bundle's model.toml behind its back."""
+    path = bundle.path / "model.toml"
+    before = path.read_text()
+    path.write_text(edit(before))
+    assert path.read_text() != before
+
+
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory, text_model, sentence_model) -> Iterator[Platform]:
     """The whole of Sextant as `sextant up` starts it, once for the test run."""
     home = tmp_path_factory.mktemp("platform")
     write_probe_bundle(home / "bundles")
+    damaged = write_damaged_bundles(home / "bundles")
     config = {
         "families": {
             "transformer": {"models": [TEXT_MODEL, SENTENCE_MODEL], "replicas": 2, "num_cpus": 0},
             "probe": {
-                "models": ["probe"],
+                "models": ["probe", *damaged],
                 "implementation": "tests.probe:FAMILY",
                 "replicas": 2,
                 "num_cpus": 0,

@@ -159,3 +159,20 @@ def test_what_no_model_can_do_has_no_route(stubs):
 def test_a_defect_of_a_model_is_internal_and_shows_nothing(stubs):
     code, reason, _ = refusal(lambda: stubs.generation.Generate(probe_request("break")))
     assert (code, reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("wrong-sha", "sha256"),
+        ("truncated-onnx", "model.onnx"),
+        ("outside", "leaves the bundle"),
+        ("no-parity", "parity"),
+    ],
+)
+def test_a_bundle_that_must_not_be_served_is_refused_with_its_reason(stubs, model, said):
+    with pytest.raises(grpc.RpcError) as failed:
+        list(stubs.generation.Generate(text_request(model=model)))
+    assert said in failed.value.details()
+    code, reason, _ = refusal(lambda: stubs.generation.Generate(text_request(model=model)))
+    assert (code, reason) == (grpc.StatusCode.FAILED_PRECONDITION, "BUNDLE_REFUSED")

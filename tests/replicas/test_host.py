@@ -38,9 +38,20 @@ async def test_an_unknown_model_is_refused_by_name(host):
         host.submit(request("nonesuch"))
 
 
-async def test_a_damaged_bundle_is_not_served(tmp_path):
-    bundle = write_probe_bundle(tmp_path)
-    bundle.file("probe.json").write_bytes(b"{ }")
+async def test_a_damaged_bundle_is_not_served_and_the_others_are(tmp_path):
+    write_probe_bundle(tmp_path)
+    write_probe_bundle(tmp_path, "damaged").file("probe.json").write_bytes(b"{ }")
+    config = FamilyConfig(models=("damaged", "probe"))
+    host = await ModelHost.load("tests.probe:FAMILY", config, BundleStore([tmp_path]))
+    assert set(host.offer.models) == {"probe"}
+    assert set(host.offer.refused) == {"damaged"}
+    with pytest.raises(ModelNotFound):
+        host.submit(request("damaged"))
+    await host.drain(1.0)
+
+
+async def test_a_host_with_nothing_left_to_serve_does_not_start(tmp_path):
+    write_probe_bundle(tmp_path).file("probe.json").write_bytes(b"{ }")
     with pytest.raises(BundleRefused):
         await ModelHost.load("tests.probe:FAMILY", FamilyConfig(models=("probe",)), BundleStore([tmp_path]))
 

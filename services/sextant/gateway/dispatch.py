@@ -27,6 +27,10 @@ class Dispatcher(Protocol):
         """The models that are ready now, by name. Cheap: a snapshot kept up to date in the background."""
         ...
 
+    def refused(self) -> Mapping[str, str]:
+        """The configured models whose bundles must not be served, by name, with the reason."""
+        ...
+
     def ready(self) -> bool:
         """Whether every configured model is warm."""
         ...

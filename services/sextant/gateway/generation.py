@@ -9,7 +9,7 @@ from typing import Any
 
 import sextant
 from sextant.contract import to_wire
-from sextant.contract.errors import InvalidRequest, NoRoute, SextantError, UnsupportedTask
+from sextant.contract.errors import BundleRefused, InvalidRequest, NoRoute, SextantError, UnsupportedTask
 from sextant.contract.events import Chunk, Event, Likelihood, Result
 from sextant.contract.from_wire import parameters_family
 from sextant.contract.media import MODALITY_OF, Latent, Modality
@@ -171,6 +171,9 @@ class GenerationServicer:
             plan, seed = await asyncio.to_thread(plans.understand, message, planner, draw_seed)
         else:
             plan, seed = plans.understand(message, planner, draw_seed)
+        refused = self._dispatcher.refused().get(plan.wanted.model)
+        if refused is not None:
+            raise BundleRefused(plan.wanted.model, refused)
         models = self._dispatcher.models()
         decision = decide(self._guide, models, plan.wanted)
         if decision.choice is None:

@@ -18,7 +18,11 @@ class LocalDispatcher:
 
     def models(self) -> Mapping[str, ServedModel]:
         """The host's models."""
-        return self._host.models
+        return self._host.offer.models
+
+    def refused(self) -> Mapping[str, str]:
+        """The host's refused bundles."""
+        return self._host.offer.refused
 
     def ready(self) -> bool:
         """Always: a host that exists is warm."""

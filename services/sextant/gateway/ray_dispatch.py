@@ -15,7 +15,7 @@ from sextant.contract.tasks import Request
 from sextant.gateway.dispatch import StreamStats
 from sextant.replicas.environment import set_ray_environment
 from sextant.replicas.messages import Failed, Hello
-from sextant.replicas.served import ServedModel
+from sextant.replicas.served import Offer, ServedModel
 
 set_ray_environment()
 
@@ -40,6 +40,7 @@ class RayDispatcher:
 
     def __init__(self) -> None:
         self._models: dict[str, ServedModel] = {}
+        self._refused: dict[str, str] = {}
         self._handles: dict[str, DeploymentHandle] = {}  # by family
         self._family_of: dict[str, str] = {}  # by model
         self._running: dict[str, bool] = {}  # by family
@@ -63,6 +64,10 @@ class RayDispatcher:
     def models(self) -> Mapping[str, ServedModel]:
         """The models of the families that have a running replica."""
         return {name: model for name, model in self._models.items() if self._running.get(self._family_of[name])}
+
+    def refused(self) -> Mapping[str, str]:
+        """The bundles that replicas would not serve."""
+        return self._refused
 
     def ready(self) -> bool:
         """Whether every deployed family has a running replica."""
@@ -152,9 +157,10 @@ class RayDispatcher:
             up = deployment is not None and deployment.replica_states.get("RUNNING", 0) > 0
             if up and family not in self._handles:
                 handle = await asyncio.to_thread(serve.get_app_handle, name)
-                for model in await handle.options(method_name="models").remote():
-                    self._models[model.manifest.name] = model
-                    self._family_of[model.manifest.name] = family
+                offer: Offer = await handle.options(method_name="offer").remote()
+                self._models.update(offer.models)
+                self._refused.update(offer.refused)
+                self._family_of.update(dict.fromkeys(offer.models, family))
                 self._handles[family] = handle
             running[family] = up
         self._running = running

@@ -33,6 +33,9 @@ def to_status(error: Exception, request_id: str) -> status_pb2.Status:
         case errors.UnsupportedTask():
             info = _info("UNSUPPORTED_TASK", request_id, model=error.model)
             return _status(grpc.StatusCode.FAILED_PRECONDITION, str(error), [info])
+        case errors.BundleRefused():
+            info = _info("BUNDLE_REFUSED", request_id, model=error.bundle)
+            return _status(grpc.StatusCode.FAILED_PRECONDITION, str(error), [info])
         case errors.NoRoute():
             return _status(grpc.StatusCode.FAILED_PRECONDITION, str(error), [_info("NO_ROUTE", request_id)])
         case errors.Overloaded():

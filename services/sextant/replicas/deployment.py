@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from ray import serve
@@ -14,7 +14,7 @@ from sextant.replicas.config import ClusterConfig
 from sextant.replicas.host import ModelHost
 from sextant.replicas.messages import Failed, Hello, ReplicaMessage
 from sextant.replicas.metrics import serve_metrics
-from sextant.replicas.served import ServedModel
+from sextant.replicas.served import Offer
 from sextant.runtime.runner import EventStream
 
 
@@ -58,9 +58,9 @@ class FamilyReplica:
         if stream is not None:
             stream.acknowledge(events)
 
-    async def models(self) -> Sequence[ServedModel]:
-        """What this replica serves."""
-        return tuple(self._host.models.values())
+    async def offer(self) -> Offer:
+        """What this replica serves, and what it refuses to."""
+        return self._host.offer
 
     async def describe(self) -> dict[str, Any]:
         """Where this replica runs and where its metrics are, for `sextant status`."""
@@ -68,7 +68,7 @@ class FamilyReplica:
             "replica": self._replica_id,
             "pid": os.getpid(),
             "metrics": self._metrics,
-            "models": list(self._host.models),
+            "models": list(self._host.offer.models),
             "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
         }
 

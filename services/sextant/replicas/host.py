@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 import onnxruntime as ort
 
 from sextant.bundles.store import BundleStore
-from sextant.contract.errors import ModelNotFound, SextantError
+from sextant.contract.errors import BundleRefused, ModelNotFound, SextantError
 from sextant.contract.tasks import Request
 from sextant.families.family import family_at
 from sextant.replicas.config import FamilyConfig
 from sextant.replicas.metrics import observe_model
-from sextant.replicas.served import ServedModel
+from sextant.replicas.served import Offer, ServedModel
 from sextant.runtime.runner import EventStream, SchedulerRunner
 from sextant.runtime.scheduler import StepScheduler
 
@@ -22,23 +22,30 @@ log = logging.getLogger(__name__)
 class ModelHost:
     """Hosts several bundles of one family in this process."""
 
-    def __init__(self, models: Mapping[str, ServedModel], runners: Mapping[str, SchedulerRunner]) -> None:
-        self.models = models
+    def __init__(self, offer: Offer, runners: Mapping[str, SchedulerRunner]) -> None:
+        self.offer = offer
         self._runners = runners
 
     @classmethod
     async def load(cls, implementation: str, config: FamilyConfig, store: BundleStore) -> "ModelHost":
-        """Load, verify and warm up every model of `config`; returns when all are ready to answer.
+        """Load, verify and warm up the models of `config`; returns when they are ready to answer.
 
-        Raises `BundleRefused`, `ModelNotFound` or `ProviderUnavailable` where one must not or cannot be served.
+        A bundle that must not be served is left out, with its reason in the offer; the others are served. Raises
+        `BundleRefused` where none is left, and `ModelNotFound` or `ProviderUnavailable`.
         """
         family = family_at(implementation)
         session_config = config.session_config()
         models: dict[str, ServedModel] = {}
         runners: dict[str, SchedulerRunner] = {}
+        refused: dict[str, BundleRefused] = {}
         for name in config.models:
-            bundle = await asyncio.to_thread(store.open, name)
-            sampler = await asyncio.to_thread(family.load, bundle, session_config)
+            try:
+                bundle = await asyncio.to_thread(store.open, name)
+                sampler = await asyncio.to_thread(family.load, bundle, session_config)
+            except BundleRefused as refusal:
+                log.error("%s", refusal)
+                refused[name] = refusal
+                continue
             scheduler = StepScheduler(
                 sampler,
                 max_queue=config.max_queue,
@@ -52,7 +59,9 @@ class ModelHost:
             for number, task in enumerate(family.warm_up(bundle)):
                 await _exhaust(runners[name].submit(Request(f"warm-up-{number}", name, (task,))))
             log.info("%s %s is warm", name, bundle.manifest.version)
-        return cls(models, runners)
+        if refused and not models:
+            raise next(iter(refused.values()))
+        return cls(Offer(models, {name: refusal.reason for name, refusal in refused.items()}), runners)
 
     def submit(self, request: Request) -> EventStream:
         """Start a request. Raises `ModelNotFound`, `Overloaded` or `Draining` at once."""

@@ -1,6 +1,7 @@
-"""What a replica says of a model that it serves."""
+"""What a replica says of the models that it serves, and of those that it must not."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sextant.bundles.manifest import Manifest
 
@@ -14,3 +15,11 @@ class ServedModel:
     size_bytes: int
     providers: tuple[str, ...]
     onnxruntime_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a replica offers: its warm models, and why each refused bundle is not among them; both by name."""
+
+    models: Mapping[str, ServedModel]
+    refused: Mapping[str, str] = field(default_factory=dict)

@@ -4,16 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes  # noqa: F401 - registers bfloat16 with NumPy, which `safetensors` needs to read it
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
 from sextant.bundles.verify import explain
 from sextant.contract.errors import BundleRefused
 from sextant.families.transformer.decoder_config import DecoderConfig, DecoderDefaults, TokenIds
+from sextant.families.transformer.huggingface_files import must_be, read_object, read_tensors
 from sextant.families.transformer.weights import DecoderSource
 
 _LLAMA_NAMES = {
@@ -49,11 +48,11 @@ _END_OF_TEXT = "<|endoftext|>"
 
 def read_huggingface(directory: Path, bundle: str) -> DecoderSource:
     """The decoder in `directory`. Raises `BundleRefused`."""
-    config_json = _json(directory / "config.json", bundle)
+    config_json = read_object(directory / "config.json", bundle)
     config = _config(config_json, bundle)
     names = _LLAMA_NAMES if config.architecture == "llama" else _GPT2_NAMES
     weights: dict[str, NDArray[np.float32]] = {}
-    for name, array in _tensors(directory, bundle).items():
+    for name, array in read_tensors(directory, bundle).items():
         if name.endswith(_BUFFERS):
             continue
         canonical = _canonical_name(name, names, bundle)
@@ -63,15 +62,15 @@ def read_huggingface(directory: Path, bundle: str) -> DecoderSource:
             weights[canonical] = array
     if config.tied_embeddings:
         weights.pop("head", None)
-    tokenizer = _json(directory / "tokenizer.json", bundle)
-    tokenizer_config = _json(directory / "tokenizer_config.json", bundle, required=False)
+    tokenizer = read_object(directory / "tokenizer.json", bundle)
+    tokenizer_config = read_object(directory / "tokenizer_config.json", bundle, required=False)
     return DecoderSource(
         config,
         weights,
         _token_ids(directory, config_json, tokenizer_config, tokenizer, bundle),
         json.dumps(tokenizer, ensure_ascii=False),
         _chat_template(directory, tokenizer_config),
-        _defaults(_json(directory / "generation_config.json", bundle, required=False), bundle),
+        _defaults(read_object(directory / "generation_config.json", bundle, required=False), bundle),
     )
 
 
@@ -92,7 +91,7 @@ def _config(content: dict[str, Any], bundle: str) -> DecoderConfig:
 
 
 def _llama_config(content: dict[str, Any], bundle: str) -> DecoderConfig:
-    _must_be(content, "hidden_act", ("silu",), bundle)
+    must_be(content, "hidden_act", ("silu",), bundle, file="config.json")
     rope = content.get("rope_parameters") or content.get("rope_scaling") or {}
     scaling = rope.get("rope_type", rope.get("type", "default"))
     if scaling != "default":
@@ -117,9 +116,9 @@ def _llama_config(content: dict[str, Any], bundle: str) -> DecoderConfig:
 
 
 def _gpt2_config(content: dict[str, Any], bundle: str) -> DecoderConfig:
-    _must_be(content, "activation_function", ("gelu_new", "gelu_pytorch_tanh"), bundle)
-    _must_be(content, "scale_attn_weights", (True,), bundle)
-    _must_be(content, "scale_attn_by_inverse_layer_idx", (False,), bundle)
+    must_be(content, "activation_function", ("gelu_new", "gelu_pytorch_tanh"), bundle, file="config.json")
+    must_be(content, "scale_attn_weights", (True,), bundle, file="config.json")
+    must_be(content, "scale_attn_by_inverse_layer_idx", (False,), bundle, file="config.json")
     width, heads = content["n_embd"], content["n_head"]
     return DecoderConfig(
         architecture="gpt2",
@@ -134,26 +133,6 @@ def _gpt2_config(content: dict[str, Any], bundle: str) -> DecoderConfig:
         norm_epsilon=content.get("layer_norm_epsilon", 1e-5),
         tied_embeddings=content.get("tie_word_embeddings", True),
     )
-
-
-def _must_be(content: dict[str, Any], key: str, supported: tuple[Any, ...], bundle: str) -> None:
-    """Refuse a config whose `key` is there and says something that we do not compute."""
-    value = content.get(key, supported[0])
-    if value not in supported:
-        raise BundleRefused(bundle, f"config.json: {key} = {value!r} is not supported")
-
-
-def _tensors(directory: Path, bundle: str) -> dict[str, NDArray[np.float32]]:
-    """Every tensor of every safetensors file in the directory, as float32."""
-    tensors: dict[str, NDArray[np.float32]] = {}
-    for path in sorted(directory.glob("*.safetensors")):
-        try:
-            with safe_open(path, "np") as file:
-                for name in file.keys():  # noqa: SIM118 - not a mapping
-                    tensors[name] = np.asarray(file.get_tensor(name)).astype(np.float32, copy=False)
-        except (SafetensorError, OSError, TypeError) as error:
-            raise BundleRefused(bundle, f"{path.name} cannot be read: {error}") from error
-    return tensors
 
 
 def _canonical_name(name: str, names: dict[str, str], bundle: str) -> str:
@@ -184,7 +163,7 @@ def _token_ids(
     directory: Path, config: dict[str, Any], tokenizer_config: dict[str, Any], tokenizer: dict[str, Any], bundle: str
 ) -> TokenIds:
     """Which tokens start and end texts; see `TokenIds`. The separator of documents, if any, does both."""
-    generation = _json(directory / "generation_config.json", bundle, required=False)
+    generation = read_object(directory / "generation_config.json", bundle, required=False)
     added = {token["content"]: token["id"] for token in tokenizer.get("added_tokens", [])}
     separator = added.get(_END_OF_TEXT)
     eos = generation.get("eos_token_id", config.get("eos_token_id"))
@@ -229,17 +208,3 @@ def _chat_template(directory: Path, tokenizer_config: dict[str, Any]) -> str | N
     if isinstance(template, list):  # several, by name
         template = {entry["name"]: entry["template"] for entry in template}.get("default")
     return template
-
-
-def _json(path: Path, bundle: str, *, required: bool = True) -> dict[str, Any]:
-    if not path.is_file():
-        if required:
-            raise BundleRefused(bundle, f"{path.parent.name} lacks {path.name}")
-        return {}
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise BundleRefused(bundle, f"{path.name} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise BundleRefused(bundle, f"{path.name} is not a JSON object")
-    return content
