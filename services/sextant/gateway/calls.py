@@ -1,6 +1,7 @@
 """What every call goes through: its id, its time, its figures, and how it ends when it does not end well."""
 
 import asyncio
+import logging
 import secrets
 import time
 import uuid
@@ -22,6 +23,8 @@ M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 # grpc.aio.ServicerContext; grpcio ships no types.
 Context = Any
+
+log = logging.getLogger(__name__)
 
 REQUEST_ID_KEY = "sextant-request-id"
 
@@ -100,7 +103,8 @@ class Calls:
             wire.check(message)
             return await work(call)
         except asyncio.CancelledError:
-            expired = (context.time_remaining() or 1.0) <= 0.0
+            # None is a call without a deadline; a deadline that has passed has 0 left.
+            expired = context.time_remaining() == 0.0
             code = grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
             raise
         except Exception as error:
@@ -113,6 +117,20 @@ class Calls:
                 self.none_open.set()
             metrics.IN_FLIGHT.labels(task).dec()
             _observe(call, code)
+
+    async def look_up(self, message: Any, context: Context, work: Callable[[], T]) -> T:
+        """Run `work`, which reaches no model and does not wait: with an id and typed errors, but not counted."""
+        request_id = uuid.uuid4().hex
+        try:
+            await context.send_initial_metadata(((REQUEST_ID_KEY, request_id),))
+            if isinstance(message, Refused):
+                raise message.error
+            if self.draining:
+                raise Draining("this gateway is stopping")
+            wire.check(message)
+            return work()
+        except Exception as error:
+            await abort(context, to_status(error, request_id))
 
 
 def draw_seed() -> int:
@@ -127,6 +145,7 @@ def _request_id(message: Any) -> str:
 
 
 def _observe(call: Call, code: grpc.StatusCode) -> None:
+    log.info("request %s: %s by %s, %s in %.3f s", call.request_id, call.task, call.model, code.name, call.elapsed_s())
     place = (call.task, call.family, call.model)
     metrics.REQUESTS.labels(*place, code.name).inc()
     metrics.REQUEST_SECONDS.labels(*place).observe(call.elapsed_s())

@@ -22,9 +22,9 @@ class GatewayConfig(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     # Where gRPC is served; several gateways may share a port.
-    listen: str = "127.0.0.1:50051"
+    listen: str = Field(default="127.0.0.1:50051", pattern=r"^(unix:.+|.+:\d{1,5})$")
     # Where Prometheus finds the metrics; one port per gateway.
-    metrics_listen: str = "127.0.0.1:9464"
+    metrics_listen: str = Field(default="127.0.0.1:9464", pattern=r"^.+:\d{1,5}$")
     # The Ray cluster, "host:port".
     ray_address: str = ""
     # The largest request, in bytes.
@@ -32,7 +32,7 @@ class GatewayConfig(BaseModel):
     # How many calls one connection may have open.
     max_concurrent_streams: int = Field(default=1000, ge=1)
     # How long running calls may take to finish once the gateway is told to stop, in seconds.
-    drain_seconds: float = Field(default=30.0, ge=0)
+    drain_seconds: float = Field(default=30.0, ge=0, allow_inf_nan=False)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     # TLS, if given: PEM files. With a client CA, callers must show a certificate that it signed.
     tls_certificate: Path | None = None

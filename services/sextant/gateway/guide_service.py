@@ -2,18 +2,16 @@
 
 from typing import Any
 
-from sextant.contract import wire
 from sextant.contract.errors import InvalidRequest
 from sextant.contract.options import PRIORITY_FROM_WIRE
 from sextant.contract.v1 import guide_pb2
 from sextant.contract.wire_enums import MODALITY_FROM_WIRE, TASK_KIND_FROM_WIRE
-from sextant.gateway.calls import Calls, Context, Refused
+from sextant.gateway.calls import Calls, Context
 from sextant.gateway.dispatch import Dispatcher
 from sextant.gateway.explain import decision_message
 from sextant.gateway.guide.decision import Wanted
 from sextant.gateway.guide.router import decide
 from sextant.gateway.guide.schema import Guide
-from sextant.gateway.status import abort, to_status
 
 
 class GuideServicer:
@@ -26,14 +24,12 @@ class GuideServicer:
 
     async def Decide(self, message: Any, context: Context) -> guide_pb2.DecideResponse:  # noqa: N802
         """The decision that a request like this would get now."""
-        try:
-            if isinstance(message, Refused):
-                raise message.error
-            wire.check(message)
+
+        def work() -> guide_pb2.DecideResponse:
             decision = decide(self._guide, self._dispatcher.models(), _wanted(message))
-        except Exception as error:
-            await abort(context, to_status(error, ""))
-        return guide_pb2.DecideResponse(decision=decision_message(decision))
+            return guide_pb2.DecideResponse(decision=decision_message(decision))
+
+        return await self._calls.look_up(message, context, work)
 
 
 def _wanted(message: guide_pb2.DecideRequest) -> Wanted:

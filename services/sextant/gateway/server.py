@@ -52,7 +52,7 @@ class Gateway:
                 dispatcher, guide, self._calls
             ),
             guide_pb2.DESCRIPTOR.services_by_name["Guide"]: GuideServicer(dispatcher, guide, self._calls),
-            models_pb2.DESCRIPTOR.services_by_name["Models"]: ModelsServicer(dispatcher),
+            models_pb2.DESCRIPTOR.services_by_name["Models"]: ModelsServicer(dispatcher, self._calls),
         }
         for descriptor, servicer in servicers.items():
             self._server.add_generic_rpc_handlers((self._handlers(descriptor, servicer),))
@@ -84,7 +84,9 @@ class Gateway:
         """Tell NOT_SERVING, refuse what is new, let what runs finish within the configured time, then stop."""
         log.info("draining, %d calls open", self._calls.open)
         self._calls.draining = True
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        metrics.READY.set(0)
+        # Unlike setting it, this lasts: the watch of readiness may be about to tell SERVING.
+        await self._health.enter_graceful_shutdown()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._calls.none_open.wait(), self._config.drain_seconds)
         if self._health_task is not None:
@@ -122,7 +124,7 @@ class Gateway:
             await asyncio.sleep(_HEALTH_PERIOD_S)
 
     async def _set_health(self, status: int) -> None:
-        metrics.READY.set(status == health_pb2.HealthCheckResponse.SERVING)
+        metrics.READY.set(status == health_pb2.HealthCheckResponse.SERVING and not self._calls.draining)
         for service in self._services:
             await self._health.set(service, status)
 

@@ -17,7 +17,13 @@ log = logging.getLogger(__name__)
 _DOMAIN = "sextant"
 _RETRY_DRAINING_S = 1.0
 _RETRY_UNAVAILABLE_S = 2.0
-_LONGEST_VIOLATION = 300  # characters; details travel in trailers, which peers limit to about 8 KiB
+
+# All of this travels in trailers. A peer that finds more than 8 KiB there drops the whole answer and reports
+# RESOURCE_EXHAUSTED instead. The message counts twice, once of it percent-encoded: up to four times its bytes.
+_LONGEST_MESSAGE = 800
+_LONGEST_VALUE = 128
+_LONGEST_DESCRIPTION = 300
+_ALL_VIOLATIONS = 3000
 
 
 def to_status(error: Exception, request_id: str) -> status_pb2.Status:
@@ -71,20 +77,21 @@ async def abort(context: Any, status: status_pb2.Status) -> NoReturn:
 
 
 def _invalid(error: errors.InvalidRequest, reason: str, request_id: str) -> status_pb2.Status:
-    bad = error_details_pb2.BadRequest(
-        field_violations=[
-            error_details_pb2.BadRequest.FieldViolation(
-                field=violation.field, description=violation.description[:_LONGEST_VIOLATION]
-            )
-            for violation in error.violations
-        ]
-    )
-    details = [_info(reason, request_id), bad]
-    return _status(grpc.StatusCode.INVALID_ARGUMENT, str(error)[: 2 * _LONGEST_VIOLATION], details)
+    bad = error_details_pb2.BadRequest()
+    for violation in error.violations:
+        told = error_details_pb2.BadRequest.FieldViolation(
+            field=_cut(violation.field, _LONGEST_VALUE),
+            description=_cut(violation.description, _LONGEST_DESCRIPTION),
+        )
+        if bad.ByteSize() + told.ByteSize() > _ALL_VIOLATIONS:
+            break
+        bad.field_violations.append(told)
+    return _status(grpc.StatusCode.INVALID_ARGUMENT, str(error), [_info(reason, request_id), bad])
 
 
 def _info(reason: str, request_id: str, **metadata: str) -> error_details_pb2.ErrorInfo:
-    return error_details_pb2.ErrorInfo(reason=reason, domain=_DOMAIN, metadata={"request_id": request_id, **metadata})
+    told = {name: _cut(value, _LONGEST_VALUE) for name, value in metadata.items()}
+    return error_details_pb2.ErrorInfo(reason=reason, domain=_DOMAIN, metadata={"request_id": request_id, **told})
 
 
 def _retry(seconds: float) -> error_details_pb2.RetryInfo:
@@ -98,4 +105,10 @@ def _status(code: grpc.StatusCode, message: str, details: Sequence[Message]) -> 
     for detail in details:
         packed.append(any_pb2.Any())
         packed[-1].Pack(detail)
-    return status_pb2.Status(code=code.value[0], message=message, details=packed)
+    return status_pb2.Status(code=code.value[0], message=_cut(message, _LONGEST_MESSAGE), details=packed)
+
+
+def _cut(text: str, most: int) -> str:
+    """`text`, or as much of it as leaves `most` bytes of UTF-8 with a mark that there was more."""
+    encoded = text.encode("utf-8", "replace")
+    return text if len(encoded) <= most else encoded[: most - 3].decode("utf-8", "ignore") + "..."

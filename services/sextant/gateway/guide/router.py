@@ -2,15 +2,18 @@
 
 Models that cannot do it are rejected, each with its reason. The most specific row of the guide that fits says
 which families to try, in order; within a family the better measured quality goes first, then the shorter
-measured latency, then the name.
+measured latency, then the name. Where speed is what matters, latency goes before quality. What was not measured
+goes last. So of two unmeasured language models the first by name answers a plain prompt.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 
 from sextant.bundles.manifest import Manifest
 from sextant.contract.errors import ModelNotFound
 from sextant.contract.events import Estimator
+from sextant.contract.options import Priority
 from sextant.gateway.guide.decision import (
     Candidate,
     Counterfactual,
@@ -57,7 +60,7 @@ def _guided(guide: Guide, models: Mapping[str, ServedModel], wanted: Wanted) -> 
             rejections.append(rejection)
         elif row is not None:
             fitting.append((row.families.index(manifest.family), _candidate(manifest)))
-    fitting.sort(key=lambda ranked: (ranked[0], -ranked[1].quality, ranked[1].latency_s or 0.0, ranked[1].model))
+    fitting.sort(key=lambda ranked: (ranked[0], *_merit(ranked[1], wanted), ranked[1].model))
     ranked = tuple(candidate for _, candidate in fitting)
     fired = None if row is None else Fired(row.name, row.line, row.reason)
     return Decision(
@@ -112,6 +115,13 @@ def _candidate(manifest: Manifest) -> Candidate:
     return Candidate(
         manifest.name, manifest.family, manifest.version, measured.get("latency"), measured.get("quality", 0.0)
     )
+
+
+def _merit(candidate: Candidate, wanted: Wanted) -> tuple[float, float]:
+    """What ranks a candidate within its family, less being better."""
+    latency_s = inf if candidate.latency_s is None else candidate.latency_s
+    worse = -candidate.quality
+    return (latency_s, worse) if wanted.priority is Priority.SPEED else (worse, latency_s)
 
 
 def _explanation(row: Row | None, ranked: tuple[Candidate, ...], wanted: Wanted) -> str:

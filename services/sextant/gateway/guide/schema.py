@@ -64,14 +64,14 @@ def load_guide(path: Path) -> Guide:
         root = yaml.compose(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise GuideError(f"{path}: {error.strerror}") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise GuideError(f"{path}:{line}: {error.problem}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise GuideError(f"{path}:{_complaint(error, 1)}") from error
     rows = _rows_node(path, root)
     complaints: list[str] = []
     parsed: list[Row] = []
     for node in rows.value:
         line = node.start_mark.line + 1
+        complaints += [f"{path}:{at}: {key}: is given twice" for key, at in _repeated_keys(node)]
         try:
             fields = _RowFields.model_validate(yaml.SafeLoader("").construct_document(node))
         except ValidationError as error:
@@ -79,6 +79,9 @@ def load_guide(path: Path) -> Guide:
                 where = _line_of(node, fault["loc"])
                 name = ".".join(map(str, fault["loc"])) or "row"
                 complaints.append(f"{path}:{where}: {name}: {fault['msg']}")
+            continue
+        except yaml.YAMLError as error:
+            complaints.append(f"{path}:{_complaint(error, line)}")
             continue
         if any(fields.name == row.name for row in parsed):
             complaints.append(f"{path}:{line}: name: {fields.name!r} is taken by an earlier row")
@@ -90,10 +93,27 @@ def load_guide(path: Path) -> Guide:
 
 def _rows_node(path: Path, root: yaml.Node | None) -> yaml.SequenceNode:
     if isinstance(root, yaml.MappingNode):
-        for key, value in root.value:
-            if key.value == "rows" and isinstance(value, yaml.SequenceNode) and value.value:
+        for key, _ in root.value:
+            if key.value != "rows":
+                raise GuideError(f"{path}:{key.start_mark.line + 1}: {key.value}: the guide knows only 'rows'")
+        for _, value in root.value:
+            if isinstance(value, yaml.SequenceNode) and value.value:
                 return value
     raise GuideError(f"{path}:1: the guide is a mapping with a list named 'rows', of at least one row")
+
+
+def _complaint(error: yaml.YAMLError | UnicodeDecodeError, line: int) -> str:
+    """ "line: what is wrong", with `line` where the error does not know its own."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark
+        return f"{mark.line + 1 if mark else line}: {error.problem}"
+    return f"{line}: not UTF-8 text: {' '.join(str(error).split())}"
+
+
+def _repeated_keys(node: yaml.Node) -> list[tuple[str, int]]:
+    """Keys that a row gives again, with the line; YAML itself would silently take the last."""
+    keys = [(key.value, key.start_mark.line + 1) for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
+    return [(key, line) for index, (key, line) in enumerate(keys) if key in [earlier for earlier, _ in keys[:index]]]
 
 
 def _line_of(node: yaml.Node, location: tuple[int | str, ...]) -> int:
