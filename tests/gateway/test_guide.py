@@ -108,6 +108,34 @@ def test_within_a_family_the_better_measured_model_goes_first():
     assert [c.model for c in (decision.choice, *decision.alternatives)][:2] == ["ddpm", "ddpm-small"]
 
 
+def measured(name: str, **figures: float) -> ServedModel:
+    """A language model with these measured figures."""
+    told = tuple(Measurement(name=key, value=value, unit="", conditions="") for key, value in figures.items())
+    served = model(name, "transformer", (G,), (TEXT,), (TEXT,))
+    return replace(served, manifest=served.manifest.model_copy(update={"measurements": told}))
+
+
+def ranking(models: list[ServedModel], priority: Priority | None = None) -> list[str]:
+    decision = decide(GUIDE, {m.manifest.name: m for m in models}, Wanted(G, output=TEXT, priority=priority))
+    return [candidate.model for candidate in (decision.choice, *decision.alternatives)]
+
+
+def test_where_speed_matters_the_faster_model_of_a_family_goes_before_the_better_one():
+    models = [measured("good", quality=0.9, latency=5.0), measured("fast", quality=0.5, latency=0.1)]
+    assert ranking(models) == ["good", "fast"]
+    assert ranking(models, Priority.SPEED) == ["fast", "good"]
+
+
+def test_a_model_that_was_not_measured_never_goes_before_one_that_was():
+    models = [measured("a-unmeasured"), measured("slow", latency=9.0), measured("fast", latency=1.0)]
+    assert ranking(models) == ["fast", "slow", "a-unmeasured"]
+    assert ranking(models, Priority.SPEED) == ["fast", "slow", "a-unmeasured"]
+
+
+def test_of_equal_language_models_the_first_by_name_answers():
+    assert ranking([measured("b"), measured("a")]) == ["a", "b"]
+
+
 def test_a_named_model_is_honoured_or_refused_with_the_reason():
     assert decide(GUIDE, MODELS, Wanted(G, output=IMAGE, model="ddpm-small")).choice.model == "ddpm-small"
     refused = decide(GUIDE, MODELS, Wanted(S, model="stylegan"))
@@ -153,6 +181,15 @@ def test_a_model_without_determinism_is_left_out_where_it_is_wanted():
         ("rows: []\n", ":1: the guide is a mapping"),
         ("- x\n", ":1: the guide is a mapping"),
         ("rows:\n  - name: [\n", ":3:"),
+        ("rows:\n  - 3\n", ":2: row"),
+        ("rows:\n  - !!python/object/apply:os.system [ls]\n", ":2: could not determine a constructor"),
+        ("rows:\n  - {[a]: b}\n", ":2: found unhashable key"),
+        ("rows:\n  - {name: a, task: score, families: [gan], reason: x}\nrow: []\n", ":3: row: the guide knows only"),
+        (
+            "rows:\n  - name: a\n    task: score\n    task: encode\n    families: [gan]\n    reason: x\n",
+            ":4: task: is given twice",
+        ),
+        ("rows: \x00\n", ":1: not UTF-8 text"),
     ],
 )
 def test_a_mistake_in_the_guide_is_told_with_its_line(tmp_path, text, complaint):
@@ -161,3 +198,15 @@ def test_a_mistake_in_the_guide_is_told_with_its_line(tmp_path, text, complaint)
     with pytest.raises(GuideError) as refused:
         load_guide(path)
     assert complaint in str(refused.value)
+
+
+def test_a_guide_that_is_not_text_is_refused(tmp_path):
+    path = tmp_path / "guide.yaml"
+    path.write_bytes(b"rows: \xff\xfe")
+    with pytest.raises(GuideError, match="not UTF-8 text"):
+        load_guide(path)
+
+
+def test_a_guide_that_is_missing_is_told_by_its_path(tmp_path):
+    with pytest.raises(GuideError, match=r"nowhere\.yaml"):
+        load_guide(tmp_path / "nowhere.yaml")

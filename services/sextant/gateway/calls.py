@@ -27,6 +27,10 @@ Context = Any
 log = logging.getLogger(__name__)
 
 REQUEST_ID_KEY = "sextant-request-id"
+# A caller's deadline ends a call a little before ours does, and what it then sends looks like a cancel: gRPC
+# rounds timeouts up on the wire, by up to one part in a hundred.
+_DEADLINE_SLACK = 0.01
+_DEADLINE_SLACK_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +72,12 @@ class Calls:
         self.none_open = asyncio.Event()
         self.none_open.set()
 
-    def deserializer(self, message_type: type[M]) -> Callable[[bytes], M | Refused]:
+    def deserializer(self, message_type: type[M], method: str) -> Callable[[bytes], M | Refused]:
         """Parses the bytes of a request, and keeps what is wrong with them for `answer` to say."""
+        received = metrics.RECEIVED_BYTES.labels(method)
 
         def parse(data: bytes) -> M | Refused:
+            received.inc(len(data))
             if len(data) > self._max_message_bytes:
                 return Refused(MessageTooLarge(f"{len(data)} bytes; at most {self._max_message_bytes} are taken"))
             try:
@@ -80,6 +86,17 @@ class Calls:
                 return Refused(error)
 
         return parse
+
+    def serializer(self, message_type: type[M], method: str) -> Callable[[M], bytes]:
+        """Answers as bytes, counted."""
+        sent = metrics.SENT_BYTES.labels(method)
+
+        def serialize(message: M) -> bytes:
+            data = message_type.SerializeToString(message)
+            sent.inc(len(data))
+            return data
+
+        return serialize
 
     async def answer(
         self,
@@ -90,6 +107,8 @@ class Calls:
     ) -> T:
         """Run `work` as one call: counted, timed, its errors told to the caller."""
         call = Call(task, _request_id(message))
+        # Read once: it is on the wall clock, which may be set while the call runs; `elapsed_s` is not.
+        budget_s = context.time_remaining()
         metrics.IN_FLIGHT.labels(task).inc()
         self.open += 1
         self.none_open.clear()
@@ -103,8 +122,7 @@ class Calls:
             wire.check(message)
             return await work(call)
         except asyncio.CancelledError:
-            # None is a call without a deadline; a deadline that has passed has 0 left.
-            expired = context.time_remaining() == 0.0
+            expired = budget_s is not None and call.elapsed_s() >= budget_s * (1 - _DEADLINE_SLACK) - _DEADLINE_SLACK_S
             code = grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
             raise
         except Exception as error:

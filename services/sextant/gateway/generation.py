@@ -2,10 +2,10 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import sextant
 from sextant.contract import to_wire
@@ -14,7 +14,7 @@ from sextant.contract.events import Chunk, Event, Likelihood, Result
 from sextant.contract.from_wire import parameters_family
 from sextant.contract.media import MODALITY_OF, Latent, Modality
 from sextant.contract.tasks import Request, TaskKind
-from sextant.contract.v1 import generation_pb2, guide_pb2
+from sextant.contract.v1 import generation_pb2, guide_pb2, media_pb2
 from sextant.gateway import metrics, plans
 from sextant.gateway.calls import Call, Calls, Context, draw_seed
 from sextant.gateway.dispatch import Dispatcher
@@ -24,6 +24,8 @@ from sextant.gateway.guide.router import decide
 from sextant.gateway.guide.schema import Guide
 from sextant.gateway.plans import Plan, Planner
 from sextant.replicas.served import ServedModel
+
+W = TypeVar("W", media_pb2.Media, generation_pb2.Likelihood)
 
 _MEDIA_FIELDS = ("source", "items", "latents", "start", "conditions")
 
@@ -113,9 +115,8 @@ class GenerationServicer:
 
         async def work(call: Call) -> generation_pb2.EncodeResponse:
             answer = await self._decide(call, message, plans.plan_encode)
-            results = await self._gather(answer, context)
-            latents = [to_wire.latent_message(r.content) for r in results if isinstance(r.content, Latent)]
-            return generation_pb2.EncodeResponse(latents=latents, receipt=answer.receipt())
+            items = await self._gather(answer, context, _latent)
+            return generation_pb2.EncodeResponse(latents=[item.latent for item in items], receipt=answer.receipt())
 
         return await self._calls.answer(TaskKind.ENCODE, message, context, work)
 
@@ -124,8 +125,8 @@ class GenerationServicer:
 
         async def work(call: Call) -> generation_pb2.DecodeResponse:
             answer = await self._decide(call, message, plans.plan_decode)
-            results = await self._gather(answer, context)
-            items = [to_wire.result_message(r, answer.plan.encoding).media for r in results]
+            encoding = answer.plan.encoding
+            items = await self._gather(answer, context, lambda r: to_wire.result_message(r, encoding).media)
             return generation_pb2.DecodeResponse(items=items, receipt=answer.receipt())
 
         return await self._calls.answer(TaskKind.DECODE, message, context, work)
@@ -135,8 +136,7 @@ class GenerationServicer:
 
         async def work(call: Call) -> generation_pb2.ScoreResponse:
             answer = await self._decide(call, message, plans.plan_score)
-            results = await self._gather(answer, context)
-            likelihoods = [to_wire.likelihood_message(r.content) for r in results if isinstance(r.content, Likelihood)]
+            likelihoods = await self._gather(answer, context, _likelihood)
             return generation_pb2.ScoreResponse(likelihoods=likelihoods, receipt=answer.receipt())
 
         return await self._calls.answer(TaskKind.SCORE, message, context, work)
@@ -194,31 +194,50 @@ class GenerationServicer:
         request = Request(call.request_id, call.model, answer.plan.tasks, budget_s=context.time_remaining())
         return self._dispatcher.stream(request, call.stats)
 
-    async def _gather(self, answer: _Answer, context: Context) -> list[Result]:
-        """All items, in order."""
-        results: dict[int, Result] = {}
+    async def _gather(self, answer: _Answer, context: Context, encoded: Callable[[Result], W]) -> list[W]:
+        """All items as messages, in order; the receipt's digests are of what is sent."""
+        items: dict[int, W] = {}
         async with aclosing(self._batches(answer, context)) as batches:
             async for event in (event async for batch in batches for event in batch):
                 if isinstance(event.body, Result):
-                    results[event.body.item] = event.body
-                    answer.note(event.body, _content_sha256(event.body))
+                    slow = _is_slow(event.body.content)
+                    item = await asyncio.to_thread(encoded, event.body) if slow else encoded(event.body)
+                    items[event.body.item] = item
+                    answer.note(event.body, _sha256(item))
                     answer.call.note_first_event()
-        return [results[index] for index in sorted(results)]
+        return [items[index] for index in sorted(items)]
 
 
 async def _encoded(event: Event, sequence: int, plan: Plan) -> generation_pb2.GenerateEvent:
     """The event as a message; pictures and sounds are encoded off the event loop."""
     content = event.body.content if isinstance(event.body, Result) else getattr(event.body, "preview", None)
-    if MODALITY_OF.get(type(content)) in (Modality.IMAGE, Modality.AUDIO):
+    if _is_slow(content):
         return await asyncio.to_thread(to_wire.event_message, event, sequence, plan.encoding)
     return to_wire.event_message(event, sequence, plan.encoding)
 
 
-def _content_sha256(result: Result) -> bytes:
+def _is_slow(content: object) -> bool:
+    """Whether encoding this takes so long that it must not happen on the event loop."""
+    return MODALITY_OF.get(type(content)) in (Modality.IMAGE, Modality.AUDIO)
+
+
+def _latent(result: Result) -> media_pb2.Media:
+    if not isinstance(result.content, Latent):
+        raise SextantError(f"a model encoded to {type(result.content).__name__}, not to a latent")
+    return to_wire.media_message(result.content)
+
+
+def _likelihood(result: Result) -> generation_pb2.Likelihood:
+    if not isinstance(result.content, Likelihood):
+        raise SextantError(f"a model scored by {type(result.content).__name__}, not by a likelihood")
+    return to_wire.likelihood_message(result.content)
+
+
+def _sha256(item: media_pb2.Media | generation_pb2.Likelihood) -> bytes:
     """The receipt's digest of an item that is answered whole."""
-    if isinstance(result.content, Likelihood):
-        return hashlib.sha256(to_wire.likelihood_message(result.content).SerializeToString(deterministic=True)).digest()
-    return to_wire.content_sha256(to_wire.media_message(result.content))
+    if isinstance(item, media_pb2.Media):
+        return to_wire.content_sha256(item)
+    return hashlib.sha256(item.SerializeToString(deterministic=True)).digest()
 
 
 def _check_parameters(message: Any, served: ServedModel) -> None:

@@ -21,6 +21,8 @@ STEPS = Counter("sextant_steps_total", "Network steps that items took part in.",
 TOKENS = Counter("sextant_tokens_total", "Tokens read (prompt) and made (generated).", ["model", "kind"])
 RETRIES = Counter("sextant_retries_total", "Requests moved to another replica.", ["model"])
 DECISIONS = Counter("sextant_route_decisions_total", "Decisions, by the row that fired.", ["rule", "model"])
+RECEIVED_BYTES = Counter("sextant_received_bytes_total", "Bytes of request messages.", ["method"])
+SENT_BYTES = Counter("sextant_sent_bytes_total", "Bytes of answers and events.", ["method"])
 READY = Gauge("sextant_ready", "1 while every configured model is warm and the gateway is not draining.")
 BUILD = Info("sextant_build", "Version of this gateway.")
 BUILD.info({"version": sextant.__version__})

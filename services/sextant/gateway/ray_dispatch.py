@@ -104,7 +104,10 @@ class RayDispatcher:
     ) -> AsyncGenerator[Sequence[Event], None]:
         """The request on one replica, until it ends or the replica is lost."""
         stream_id = uuid.uuid4().hex
-        messages: Any = handle.options(method_name="stream", stream=True).remote(request, stream_id)
+        method = handle.options(
+            method_name="stream", stream=True, request_serialization="pickle", response_serialization="pickle"
+        )
+        messages: Any = method.remote(request, stream_id)
         try:
             hello = await _first(messages, budget_s)
             if isinstance(hello, Failed):

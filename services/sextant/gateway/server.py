@@ -103,8 +103,8 @@ class Gateway:
             )
             handlers[method.name] = make(
                 getattr(servicer, method.name),
-                request_deserializer=self._calls.deserializer(GetMessageClass(method.input_type)),
-                response_serializer=GetMessageClass(method.output_type).SerializeToString,
+                request_deserializer=self._calls.deserializer(GetMessageClass(method.input_type), method.full_name),
+                response_serializer=self._calls.serializer(GetMessageClass(method.output_type), method.full_name),
             )
         return grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
 

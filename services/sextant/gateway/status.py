@@ -28,6 +28,23 @@ _ALL_VIOLATIONS = 3000
 
 def to_status(error: Exception, request_id: str) -> status_pb2.Status:
     """`error` as a google.rpc.Status. What is not ours becomes INTERNAL, told to the log and not to the caller."""
+    status = _of(error, request_id)
+    status.details.add().Pack(error_details_pb2.RequestInfo(request_id=request_id))
+    return status
+
+
+def code_of(status: status_pb2.Status) -> grpc.StatusCode:
+    """The gRPC code of a status."""
+    return next(code for code in grpc.StatusCode if code.value[0] == status.code)
+
+
+async def abort(context: Any, status: status_pb2.Status) -> NoReturn:
+    """End the call with `status` and its details. Always raises, as gRPC's abort does."""
+    await context.abort_with_status(rpc_status.to_status(status))
+    raise AssertionError("abort_with_status raises")
+
+
+def _of(error: Exception, request_id: str) -> status_pb2.Status:
     match error:
         case errors.MalformedMessage():
             return _invalid(error, "MALFORMED_MESSAGE", request_id)
@@ -63,17 +80,6 @@ def to_status(error: Exception, request_id: str) -> status_pb2.Status:
     log.error("request %s failed", request_id, exc_info=error)
     message = f"internal error; the log has it under request id {request_id}"
     return _status(grpc.StatusCode.INTERNAL, message, [_info("INTERNAL", request_id)])
-
-
-def code_of(status: status_pb2.Status) -> grpc.StatusCode:
-    """The gRPC code of a status."""
-    return next(code for code in grpc.StatusCode if code.value[0] == status.code)
-
-
-async def abort(context: Any, status: status_pb2.Status) -> NoReturn:
-    """End the call with `status` and its details. Always raises, as gRPC's abort does."""
-    await context.abort_with_status(rpc_status.to_status(status))
-    raise AssertionError("abort_with_status raises")
 
 
 def _invalid(error: errors.InvalidRequest, reason: str, request_id: str) -> status_pb2.Status:

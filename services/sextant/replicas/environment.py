@@ -14,6 +14,8 @@ _SWITCHES = {
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray runs workers at nice 15; a replica is the one process whose steps everybody waits for.
+    "RAY_worker_niceness": "0",
     # Ray listens beyond the loopback interface: nobody joins without the token.
     "RAY_AUTH_MODE": "token",
     # A replica with num_gpus 0 sees no GPU, rather than every GPU of its node.

@@ -52,7 +52,7 @@ class ModelHost:
                 max_unsent=config.max_unsent_events,
                 observer=observe_model(name),
             )
-            runners[name] = SchedulerRunner(scheduler, name)
+            runners[name] = SchedulerRunner(scheduler, name, pace_s=config.stream_pace_ms / 1000)
             models[name] = ServedModel(
                 bundle.manifest, bundle.digest, bundle.size_bytes, _providers(config), ort.__version__
             )

@@ -21,27 +21,40 @@ _NAP_S = 1.0  # the longest sleep without work; wake-ups and deadlines cut it sh
 
 
 class EventStream(AsyncIterator[Sequence[Event]]):
-    """The events of one request, in batches. Close it, or the request runs on without a reader."""
+    """The events of one request, in batches. Close it, or the request runs on without a reader.
 
-    def __init__(self, runner: "SchedulerRunner") -> None:
+    The first batch comes at once, and so does the end; what comes within `pace_s` of a batch waits for the rest of
+    that time, so that a model that makes a token every few milliseconds does not pay for a message each.
+    """
+
+    def __init__(self, runner: "SchedulerRunner", pace_s: float) -> None:
         self._runner = runner
+        self._pace_s = pace_s
+        self._loop = asyncio.get_running_loop()
+        self._handed_over_s = float("-inf")
+        self._pending: asyncio.TimerHandle | None = None
         self._ticket: Ticket | None = None
         self._batches: deque[Sequence[Event]] = deque()
-        self._arrived = asyncio.Event()
+        self._due = asyncio.Event()  # there is something to say, and it is time to
         self._ended = False
         self._error: Exception | None = None
 
     async def __anext__(self) -> Sequence[Event]:
         """The next batch: everything that came since the last. Raises the request's error, if it has one."""
-        while not self._batches:
+        while True:
+            await self._due.wait()
+            if self._batches:
+                break
             if self._error is not None:
                 raise self._error
             if self._ended:
                 raise StopAsyncIteration
-            self._arrived.clear()
-            await self._arrived.wait()
+            self._due.clear()
         events = [event for batch in self._batches for event in batch]
         self._batches.clear()
+        self._handed_over_s = self._loop.time()
+        if not self._ended:
+            self._due.clear()
         return events
 
     def acknowledge(self, events: int) -> None:
@@ -60,14 +73,23 @@ class EventStream(AsyncIterator[Sequence[Event]]):
             self._batches.append(delivery.events)
         if delivery.ended:
             self._ended, self._error = True, delivery.error
-        self._arrived.set()
+        due_s = self._handed_over_s + self._pace_s
+        if self._ended or self._loop.time() >= due_s:
+            self._due.set()
+        elif self._pending is None:
+            self._pending = self._loop.call_at(due_s, self._show)
+
+    def _show(self) -> None:
+        self._pending = None
+        self._due.set()
 
 
 class SchedulerRunner:
-    """Owns a scheduler's thread. Create and use it on one event loop."""
+    """Owns a scheduler's thread. Create and use it on one event loop. `pace_s` is that of its `EventStream`s."""
 
-    def __init__(self, scheduler: StepScheduler, name: str) -> None:
+    def __init__(self, scheduler: StepScheduler, name: str, *, pace_s: float = 0.0) -> None:
         self.scheduler = scheduler
+        self._pace_s = pace_s
         self._loop = asyncio.get_running_loop()
         self._streams: dict[Ticket, EventStream] = {}
         self._stopping = False
@@ -79,7 +101,7 @@ class SchedulerRunner:
         """Start a request. Raises `Overloaded` or `Draining` at once; other errors come with the stream."""
         if self._draining:
             raise Draining("this replica is stopping")
-        stream = EventStream(self)
+        stream = EventStream(self, self._pace_s)
         stream._ticket = ticket = self.scheduler.submit(request)
         self._streams[ticket] = stream
         return stream
