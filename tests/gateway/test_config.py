@@ -1,5 +1,8 @@
 """A gateway's settings, and the files that come with it."""
 
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -65,3 +68,20 @@ def test_sextant_guide_names_another_guide(tmp_path, monkeypatch):
     path.write_text("rows:\n  - {name: mine, task: score, families: [flow], reason: because}\n")
     monkeypatch.setenv("SEXTANT_GUIDE", str(path))
     assert [row.name for row in load_guide(default_guide_path()).rows] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "complaint"),
+    [
+        ({}, "SEXTANT_RAY_ADDRESS: is required"),
+        ({"SEXTANT_LISTEN": "nonsense"}, "SEXTANT_LISTEN: "),
+        ({"SEXTANT_RAY_ADDRESS": "127.0.0.1:1", "SEXTANT_GUIDE": "/nowhere/guide.yaml"}, "/nowhere/guide.yaml: "),
+    ],
+)
+def test_a_gateway_that_cannot_start_says_why_in_one_line(variables, complaint):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SEXTANT_")} | variables
+    command = [sys.executable, "-m", "sextant.gateway"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"sextant gateway: {complaint}")
+    assert ended.stderr.count("\n") == 1

@@ -6,14 +6,16 @@ import signal
 import sys
 
 from sextant.contract.errors import SextantError
-from sextant.gateway.config import GatewayConfig
+from sextant.gateway.config import GatewayConfig, GatewayConfigError
 from sextant.gateway.guide.schema import default_guide_path, load_guide
 from sextant.gateway.metrics import serve_metrics
 from sextant.gateway.server import Gateway
 
 
 async def run(config: GatewayConfig) -> None:
-    """Serve until SIGTERM or SIGINT, then drain."""
+    """Serve until SIGTERM or SIGINT, then drain. Raises `SextantError` or OSError where it cannot start."""
+    if not config.ray_address:
+        raise GatewayConfigError("SEXTANT_RAY_ADDRESS: is required, the cluster's host:port")
     from sextant.gateway.ray_dispatch import RayDispatcher
 
     stopping = asyncio.Event()
