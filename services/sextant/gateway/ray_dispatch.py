@@ -32,7 +32,6 @@ _LOST = (ActorDiedError, ActorUnavailableError, RayActorError)
 _MOST_RETRIES = 3
 _RETRY_PAUSE_S = 0.1
 _POLL_S = 1.0
-_ACKNOWLEDGE_EVERY = 16  # events; well below any replica's bound of unsent ones
 
 
 class RayDispatcher:
@@ -120,7 +119,7 @@ class RayDispatcher:
                 yield message
                 # Asked for more: what was yielded has gone out.
                 seen += len(message)
-                if seen - acknowledged >= _ACKNOWLEDGE_EVERY:
+                if seen - acknowledged >= hello.acknowledge_every:
                     acknowledged = seen
                     self._acknowledge(handle, hello, stream_id, seen)
         finally:

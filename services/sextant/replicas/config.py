@@ -38,9 +38,9 @@ class FamilyConfig(_Strict):
     # Items that may wait for a slot, per model and replica; beyond that requests are refused with a time to retry.
     max_queue: int = Field(default=128, ge=1)
     # Events that a replica may hold for a reader that does not read.
-    max_unsent_events: int = Field(default=64, ge=2)
+    max_unsent_events: int = Field(default=256, ge=2)
     # Events of a stream that come within this time of the last ones leave together; the first and the last at once.
-    stream_pace_ms: float = Field(default=15.0, ge=0, le=1000)
+    stream_pace_ms: float = Field(default=40.0, ge=0, le=1000)
 
     @model_validator(mode="after")
     def _gpus_and_providers_agree(self) -> Self:

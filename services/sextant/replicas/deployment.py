@@ -28,6 +28,8 @@ class FamilyReplica:
         self._host = await ModelHost.load(config.implementation(family), config.families[family], store)
         self._metrics = serve_metrics(config.replica_metrics_host, config.replica_metrics_port)
         self._replica_id = serve.get_replica_context().replica_id.unique_id
+        # Well before the bound stops a stream whose reader keeps up; each acknowledgement costs a call.
+        self._acknowledge_every = max(1, config.families[family].max_unsent_events // 4)
         self._streams: dict[str, EventStream] = {}
 
     async def stream(self, request: Request, stream_id: str) -> AsyncGenerator[ReplicaMessage, None]:
@@ -39,7 +41,7 @@ class FamilyReplica:
             return
         self._streams[stream_id] = events
         try:
-            yield Hello(self._replica_id)
+            yield Hello(self._replica_id, self._acknowledge_every)
             async for batch in events:
                 yield batch
         except SextantError as error:

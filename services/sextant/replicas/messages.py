@@ -11,9 +11,10 @@ from sextant.contract.events import Event
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Which replica took the request; acknowledgements go there."""
+    """Which replica took the request, and after how many events it wants to hear that they have gone out."""
 
     replica_id: str
+    acknowledge_every: int
 
 
 @dataclass(frozen=True, slots=True)
