@@ -20,7 +20,7 @@ from sextant.families.importing import pull
 
 WIDTHS = [1, 4, 16]
 NEW_TOKENS = 64
-RUNS = 3
+ROUNDS = 4
 THREADS = 2
 PROMPT = (
     "The old harbour town had two lighthouses, one of stone and one of iron, and the people who lived there "
@@ -31,31 +31,42 @@ MODELS = {"fp32": "smollm2-135m-instruct-fp32", "int8": "smollm2-135m-instruct"}
 
 
 def measure() -> dict[str, Any]:
-    """Medians of three runs: {"fp32": {"engine": {1: tokens/s, ...}, ...}, "int8": ...}, and the join."""
+    """Medians: {"fp32": {"engine": {1: tokens/s, ...}, ...}, "int8": ...}, and the join.
+
+    Everyone takes turns, round after round, so that a machine that is slower for a minute is so for all.
+    """
     bundles = {precision: pull(name, cache_directory(), no_progress) for precision, name in MODELS.items()}
     prompt_ids = Tokenizer.from_file(str(bundles["int8"].file("tokenizer.json"))).encode(PROMPT).ids
-    found: dict[str, Any] = {precision: {} for precision in MODELS}
-    for precision, bundle in bundles.items():
-        engine = Engine(bundle, THREADS)
-        tokens_per_second(engine, PROMPT, 8, max(WIDTHS))
-        found[precision]["engine"] = {
-            width: median(tokens_per_second(engine, PROMPT, NEW_TOKENS, width) for _ in range(RUNS)) for width in WIDTHS
-        }
-        found[precision]["join"] = _join(engine)
-        del engine
-        family = {"models": [MODELS[precision]], "intra_op_threads": THREADS}
-        with platform({"transformer": family}) as running:
-            found[precision]["gateway"] = asyncio.run(_through_gateway(running.target, MODELS[precision]))
     weights = entry(MODELS["fp32"])
     gguf = fetch(parse_source(weights.source), weights.sha256, cache_directory(), no_progress)
-    for peer, directory in peers.prepare(Path(gguf)).items():
-        name, precision = peer.rsplit(" ", 1)
-        runs = peers.tokens_per_second(peer, directory, prompt_ids, NEW_TOKENS, THREADS, WIDTHS)
-        found[precision][name] = {width: median(values) for width, values in runs.items()}
+    others = peers.prepare(Path(gguf))
+    found: dict[str, Any] = {}
+    for precision, bundle in bundles.items():
+        runs: dict[str, dict[int, list[float]]] = {}
+
+        def note(name: str, measured: dict[int, list[float]], runs: dict[str, Any] = runs) -> None:
+            for width, values in measured.items():
+                runs.setdefault(name, {}).setdefault(width, []).extend(values)
+
+        engine = Engine(bundle, THREADS)
+        tokens_per_second(engine, PROMPT, 8, max(WIDTHS))
+        with platform({"transformer": {"models": [MODELS[precision]], "intra_op_threads": THREADS}}) as running:
+            for _ in range(ROUNDS):
+                note("engine", {w: [tokens_per_second(engine, PROMPT, NEW_TOKENS, w) for _ in "12"] for w in WIDTHS})
+                note("gateway", asyncio.run(_through_gateway(running.target, MODELS[precision])))
+                for peer, directory in others.items():
+                    name, its_precision = peer.rsplit(" ", 1)
+                    if its_precision == precision:
+                        arguments = (prompt_ids, NEW_TOKENS, THREADS, WIDTHS)
+                        note(name, peers.tokens_per_second(peer, directory, *arguments))
+        join = _join(engine)
+        del engine
+        medians = {name: {w: median(values) for w, values in widths.items()} for name, widths in runs.items()}
+        found[precision] = {**medians, "join": join}
     return {"prompt_tokens": len(prompt_ids), "new_tokens": NEW_TOKENS, "threads": THREADS, **found}
 
 
-async def _through_gateway(target: str, model: str) -> dict[int, float]:
+async def _through_gateway(target: str, model: str) -> dict[int, list[float]]:
     async with AsyncClient(target) as client:
 
         async def one() -> None:
@@ -78,7 +89,7 @@ async def _through_gateway(target: str, model: str) -> dict[int, float]:
             return width * NEW_TOKENS / (time.perf_counter() - started)
 
         await rate(max(WIDTHS))
-        return {width: median([await rate(width) for _ in range(RUNS)]) for width in WIDTHS}
+        return {width: [await rate(width) for _ in "12"] for width in WIDTHS}
 
 
 def _join(engine: Engine) -> dict[str, float]:
@@ -138,7 +149,7 @@ def table(found: dict[str, Any]) -> str:
     """The figures as Markdown."""
     lines = [
         f"Tokens per second, greedy, {found['prompt_tokens']} prompt tokens and {found['new_tokens']} new ones per "
-        f"stream, {found['threads']} threads, medians of {RUNS}; prefill included.",
+        f"stream, {found['threads']} threads, medians of {2 * ROUNDS} runs in turns; prefill included.",
         "",
         "| | " + " | ".join(f"{width} stream{'s' if width > 1 else ''}" for width in WIDTHS) + " |",
         "|---" * (len(WIDTHS) + 1) + "|",

@@ -33,11 +33,11 @@ def prepare(gguf: Path) -> dict[str, Path]:
 def tokens_per_second(
     peer: str, directory: Path, prompt: list[int], new_tokens: int, threads: int, widths: list[int]
 ) -> dict[int, list[float]]:
-    """Generated tokens per second of a peer by width, three runs each."""
+    """Generated tokens per second of a peer by width: two runs each, after one to warm up."""
     script = "transformers_generate.py" if peer.startswith("transformers") else "genai_generate.py"
     arguments = [str(directory), json.dumps(prompt), str(new_tokens), str(threads), json.dumps(widths)]
     told: dict[str, Any] = json.loads(_run(str(_HERE / script), *arguments).splitlines()[-1])
-    return {int(width): runs for width, runs in told.items()}
+    return {int(width): runs[1:] for width, runs in told.items()}
 
 
 def _run(*arguments: str) -> str:
