@@ -1,15 +1,22 @@
 """The command line as a user has it: its own process, its output, its exit code."""
 
 import json
+import math
 import os
+import signal
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
+import numpy as np
 import psutil
 import pytest
 
+from sextant.cli.encode import _cosine
 from sextant.cli.run_state import RunState, read_state, write_state
+from sextant.cli.terminal import print_json
+from sextant.contract.events import Estimator, Likelihood
 from tests.client.conftest import target  # noqa: F401 - the gateway that commands talk to
 
 
@@ -30,6 +37,30 @@ def sextant(tmp_path, target):  # noqa: F811
     return run
 
 
+@pytest.fixture
+def start(tmp_path, target):  # noqa: F811
+    """Starts a command and leaves it running."""
+    started = []
+
+    def run(*arguments: str) -> "subprocess.Popen[bytes]":
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sextant", *arguments],
+            env={**os.environ, "SEXTANT_TARGET": target, "SEXTANT_STATE_DIR": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            pipe.close()
+
+
 def test_text_is_printed_as_it_is(sextant):
     done = sextant("generate", "text", "go", "--model", "probe", "--max-tokens", "3", "--seed", "1")
     assert done.code == 0
@@ -40,6 +71,7 @@ def test_json_is_a_line_an_event_and_the_receipt_is_last(sextant):
     done = sextant("generate", "text", "go", "--model", "probe", "--max-tokens", "3", "--json")
     events = [json.loads(line) for line in done.out.splitlines()]
     assert "accepted" in events[0]
+    assert [int(event["sequence"]) for event in events] == list(range(len(events)))
     assert events[-1]["receipt"]["model"] == "probe"
 
 
@@ -60,14 +92,94 @@ def test_vectors_come_as_json(sextant):
     assert [len(row["vector"]) for row in json.loads(done.out)] == [4, 4]
 
 
-def test_ranking_puts_the_nearest_first(sextant):
-    done = sextant("encode", "a", "b", "--rank", "a", "--model", "probe", "--json")
-    assert {"text", "vector", "similarity"} == set(json.loads(done.out)[0])
+def test_ranking_puts_the_nearest_by_cosine_first(sextant):
+    texts = ["a", "b", "c", "d"]
+    rows = json.loads(sextant("encode", *texts, "--rank", "a", "--model", "probe", "--json").out)
+    similarities = [row["similarity"] for row in rows]
+    assert similarities == sorted(similarities, reverse=True)
+    assert all(-1.0 <= similarity <= 1.0 for similarity in similarities)
+    assert {row["text"] for row in rows} == set(texts)
+
+
+def test_cosine_of_known_vectors_is_exact():
+    vectors = np.array([[3.0, 0.0], [0.0, 2.0], [-5.0, 0.0], [0.0, 0.0], [1.0, 1.0]])
+    expected = [1.0, 0.0, -1.0, 0.0, math.sqrt(0.5)]
+    assert _cosine(vectors, np.array([7.0, 0.0])) == pytest.approx(expected)
+
+
+def test_vectors_are_written_in_the_order_of_the_texts(sextant, tmp_path):
+    done = sextant("encode", "a", "b", "--model", "probe", "--out", str(tmp_path / "v.npy"), "--json")
+    assert np.load(tmp_path / "v.npy").tolist() == pytest.approx(
+        np.array([row["vector"] for row in json.loads(done.out)], np.float32)
+    )
 
 
 def test_a_chat_answers_line_by_line(sextant):
-    done = sextant("chat", "--model", "probe", "--max-tokens", "2", "--json", stdin="hello\n/reset\nagain\n")
-    assert [set(json.loads(line)) for line in done.out.splitlines()] == [{"answer"}, {"answer"}]
+    lines = 'hello\n/reset\n"two\\nlines"\n"Hi" she said\n'
+    done = sextant("chat", "--model", "probe", "--max-tokens", "2", "--json", stdin=lines)
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    assert [set(answer) for answer in answers] == [{"answer", "finish_reason", "receipt"}] * 3
+    assert all(len(answer["answer"].split()) == 2 for answer in answers)
+
+
+def test_a_chat_goes_on_after_an_error(sextant):
+    done = sextant("chat", "--model", "nonesuch", "--json", stdin="hello\nagain\n")
+    assert [json.loads(line)["reason"] for line in done.out.splitlines()] == ["MODEL_NOT_FOUND"] * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (["generate", "text", "x", "--seed", "-1"], "options.seed"),
+        (["generate", "text", "x", "--max-tokens", "-1"], "text.max_tokens"),
+        (["generate", "text", os.fsdecode(b"\xff")], "prompt"),
+        (["generate", "text", "x", "--model", os.fsdecode(b"\xff")], "options.model"),
+        (["encode", "x", os.fsdecode(b"\xff")], "items[1]"),
+    ],
+)
+def test_what_cannot_even_be_sent_is_one_plain_line_that_names_the_field(sextant, arguments, field):
+    done = sextant(*arguments)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"sextant: {field}: ")
+    assert done.err.count("\n") == 1
+
+
+def test_a_file_that_cannot_be_written_is_one_plain_line(sextant, tmp_path):
+    done = sextant("encode", "a", "--model", "probe", "--out", str(tmp_path / "no" / "v.npy"))
+    assert done.code == 1
+    assert "No such file or directory" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_the_target_may_be_named_before_the_command(sextant, target):  # noqa: F811
+    assert sextant("--target", target, "status", SEXTANT_TARGET="127.0.0.1:1").code == 0
+    assert sextant("status", "--target", target, SEXTANT_TARGET="127.0.0.1:1").code == 0
+    assert sextant("status", SEXTANT_TARGET="127.0.0.1:1").code == 1
+
+
+def test_an_answer_streams_to_the_reader_as_it_is_made_and_ctrl_c_is_130(start):
+    process = start("generate", "text", "sleep=0.05", "--model", "probe", "--max-tokens", "2000")
+    began = time.monotonic()
+    assert process.stdout.read(8).strip()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    assert time.monotonic() - began < 20  # the whole answer would take a hundred seconds
+    assert process.stderr.read() == b""
+
+
+def test_a_reader_that_goes_away_is_no_error(start):
+    process = start("generate", "text", "sleep=0.01", "--model", "probe", "--max-tokens", "3000")
+    process.stdout.read(8)
+    process.stdout.close()
+    assert process.wait(15) == 0
+    assert process.stderr.read() == b""
+
+
+def test_numbers_that_json_does_not_have_are_written_as_protobuf_does(capsys):
+    print_json({"a": [float("-inf"), np.array([float("nan"), 1.0])], "b": Likelihood(-1.0, 2, Estimator.EXACT)})
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert found["a"] == ["-Infinity", ["NaN", 1.0]]
+    assert found["b"]["estimator"] == "exact"
 
 
 def test_a_route_that_does_not_exist_is_explained_and_exit_code_one(sextant):
@@ -86,6 +198,7 @@ def test_status_of_a_target_lists_its_models(sextant):
     told = json.loads(sextant("status", "--json").out)
     assert told["serving"] is True
     assert [model["name"] for model in told["models"]] == ["probe"]
+    assert set(told["services"].values()) == {True}
 
 
 def test_no_gateway_is_said_plainly(sextant):
@@ -105,6 +218,13 @@ def test_up_refuses_a_port_that_is_taken_before_it_starts_anything(sextant, targ
     assert "cannot listen on" in done.err
 
 
+def test_up_refuses_ports_that_run_out_or_are_asked_for_twice(sextant):
+    done = sextant("up", "--no-pull", "--metrics-port", "65535", "--gateways", "2")
+    assert (done.code, "--metrics-port 65535" in done.err) == (1, True)
+    done = sextant("up", "--no-pull", "--port", "50999", "--metrics-port", "50998", "--gateways", "2")
+    assert (done.code, "50999: it is both" in done.err) == (1, True)
+
+
 def test_up_refuses_a_wrong_configuration_by_its_setting(sextant, tmp_path):
     config = tmp_path / "cluster.yaml"
     config.write_text("families: {transformer: {models: [x], num_gpus: 1}}")
@@ -121,10 +241,13 @@ def state(tmp_path, monkeypatch):
         pid=me.pid,
         started=me.create_time(),
         target="127.0.0.1:1",
+        serving=True,
         metrics=(),
-        gateway_pids=(),
+        gateways=(),
+        children=(),
         ray_address="",
         log_directory=tmp_path,
+        stop_within_s=1.0,
     )
 
 

@@ -8,17 +8,22 @@ import time
 import pytest
 
 from sextant.client import (
+    Accepted,
+    Answer,
     AsyncClient,
     Client,
     DeadlineExceeded,
     InvalidArgument,
     NotFound,
     Overloaded,
+    Receipt,
+    TextPiece,
     Unavailable,
     Unsupported,
 )
 from sextant.client.connection import RetryPolicy
 from sextant.contract.tasks import ChatMessage, Role
+from sextant.contract.v1 import generation_pb2
 
 
 @pytest.fixture
@@ -77,6 +82,71 @@ def test_leaving_an_iteration_cancels_the_call(client):
     assert len(done) == 16
 
 
+async def test_leaving_an_iteration_cancels_the_call_of_the_asyncio_client_too(target):
+    async with AsyncClient(target) as client:
+        for _ in range(20):  # more than there are slots
+            async for _ in client.generate_text("sleep=0.01", model="probe", max_tokens=100_000):
+                break
+        assert len([piece async for piece in client.generate_text("go", model="probe", max_tokens=3, timeout=10)]) == 3
+
+
+def test_a_stream_that_is_left_keeps_what_had_come(client):
+    stream = client.generate_text("sleep=0.01", model="probe", max_tokens=100_000)
+    pieces = []
+    for piece in stream:
+        pieces.append(piece.text)
+        if len(pieces) == 3:
+            break
+    assert stream.text == "".join(pieces)
+    assert stream.receipt is None
+
+
+def test_a_stream_is_read_once(client):
+    stream = client.generate_text("go", model="probe", max_tokens=2).read()
+    with pytest.raises(RuntimeError, match="read already"):
+        stream.read()
+
+
+def test_every_stream_is_events_in_the_order_of_the_contract(client):
+    events = list(client.generate("go", model="probe", max_tokens=2, count=2, seed=5))
+    assert isinstance(events[0], Accepted)
+    assert isinstance(events[-1], Receipt)
+    assert sorted(event.item for event in events if isinstance(event, Answer)) == [0, 1]
+    whole = {event.item: event.media.content for event in events if isinstance(event, Answer)}
+    for item in (0, 1):
+        assert "".join(e.text for e in events if isinstance(e, TextPiece) and e.item == item) == whole[item]
+
+
+def test_a_raw_request_says_what_the_options_cannot(client):
+    request = generation_pb2.GenerateRequest(prompt="go", text={"max_tokens": 2})
+    request.options.model = "probe"
+    kinds = [message.WhichOneof("event") for message in client.generate(request).raw()]
+    assert (kinds[0], kinds[-1]) == ("accepted", "receipt")
+
+
+def test_vectors_come_with_their_receipt(client):
+    vectors = client.encode(["a", "b", "c"], model="probe", seed=9, request_id="mine")
+    assert [vector.shape for vector in vectors] == [(4,)] * 3
+    assert (vectors.receipt.seed, vectors.receipt.request_id) == (9, "mine")
+
+
+def test_health_is_told_for_each_service(client):
+    assert client.health() == {
+        "sextant.v1.Generation": True,
+        "sextant.v1.Guide": True,
+        "sextant.v1.Models": True,
+    }
+
+
+def test_a_proxy_in_the_environment_does_not_come_between_two_processes_here(target, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with Client(target) as client:
+        assert client.serving()
+
+
 def test_errors_are_typed_and_name_the_field(client):
     with pytest.raises(InvalidArgument) as refused:
         list(client.generate_text("x", model="probe", temperature=-1.0, top_p=3.0))
@@ -89,7 +159,7 @@ def test_errors_are_typed_and_name_the_field(client):
         client.score(["x"], model="probe")
     with pytest.raises(DeadlineExceeded):
         list(client.generate_text("sleep=0.05", model="probe", max_tokens=1000, timeout=0.3))
-    with pytest.raises(ValueError, match="haste"):
+    with pytest.raises(InvalidArgument, match="haste"):
         client.generate_text("x", priority="haste")
 
 

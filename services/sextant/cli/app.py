@@ -1,11 +1,12 @@
 """The `sextant` command with all its sub-commands."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import sextant
-from sextant.cli import chat, demo, encode, generate, models, route, score, status, up
+from sextant.cli import chat, demo, encode, generate, models, route, score, status, terminal, up
 
 app = typer.Typer(
     name="sextant",
@@ -35,6 +36,24 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    target: Annotated[
+        str | None,
+        typer.Option(envvar="SEXTANT_TARGET", help="The gateway, host:port. Default: what `sextant up` started."),
+    ] = None,
+    tls: Annotated[bool, typer.Option("--tls", envvar="SEXTANT_TLS", help="Speak TLS with the gateway.")] = False,
+    ca: Annotated[
+        Path | None,
+        typer.Option("--tls-ca", envvar="SEXTANT_TLS_CA", help="PEM file: who signed its certificate."),
+    ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option("--tls-certificate", envvar="SEXTANT_TLS_CLIENT_CERTIFICATE", help="PEM file: your own."),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option("--tls-key", envvar="SEXTANT_TLS_CLIENT_KEY", help="PEM file: the key of your own."),
+    ] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
-    pass
+    terminal.CONNECTION.target = target
+    terminal.CONNECTION.tls = terminal.tls_from(ca, certificate, key, wanted=tls)

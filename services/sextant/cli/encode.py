@@ -5,6 +5,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text as Plain
@@ -22,27 +23,53 @@ def encode(
     target: Target = None,
     as_json: AsJson = False,
 ) -> None:
-    """Embed texts. Near vectors mean like things; cosine similarity runs from -1 to 1."""
+    """Embed texts. Near vectors mean like things; cosine similarity runs from -1 to 1.
+
+    With --rank the nearest text comes first; the vectors in --out stay in the order of the texts.
+    """
+    asked = [*texts, rank] if rank is not None else texts
     with connect(target) as client:
-        asked = [*texts, rank] if rank is not None else texts
         vectors = np.stack(client.encode(asked, model=model, timeout=timeout))
     shown = vectors[: len(texts)]
     if out is not None:
-        np.save(out, shown)
-    similarity = None if rank is None else [float(v @ vectors[-1]) for v in shown]
+        with out.open("wb") as file:
+            np.save(file, shown)
+    if rank is None:
+        _show_vectors(texts, shown, as_json=as_json)
+    else:
+        _show_ranking(texts, shown, _cosine(shown, vectors[-1]), as_json=as_json)
+
+
+def _cosine(vectors: NDArray[np.floating], query: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Cosine similarity of each of vectors[n, ...] with query[...]; 0 for a vector of no length."""
+    rows, one = vectors.reshape(len(vectors), -1).astype(np.float64), query.reshape(-1).astype(np.float64)
+    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(one)
+    similarity: NDArray[np.floating] = np.divide(rows @ one, lengths, out=np.zeros(len(rows)), where=lengths > 0)
+    return similarity
+
+
+def _show_vectors(texts: list[str], vectors: NDArray[np.floating], *, as_json: bool) -> None:
     if as_json:
-        print_json(
-            [
-                {"text": text, "vector": vector, **({} if similarity is None else {"similarity": similarity[i]})}
-                for i, (text, vector) in enumerate(zip(texts, shown, strict=True))
-            ]
-        )
+        print_json([{"text": text, "vector": vector} for text, vector in zip(texts, vectors, strict=True)])
         return
-    table = Table("similarity" if similarity else "vector", "text")
-    order = sorted(range(len(texts)), key=lambda i: -similarity[i]) if similarity else range(len(texts))
-    for i in order:
-        preview = f"{similarity[i]:.3f}" if similarity else " ".join(f"{x:+.3f}" for x in shown[i][:4]) + " ..."
-        table.add_row(preview, Plain(texts[i]))
+    table = Table("shape", "vector", "text")
+    for text, vector in zip(texts, vectors, strict=True):
+        preview = " ".join(f"{x:+.3f}" for x in vector.reshape(-1)[:4])
+        table.add_row(Plain(str(list(vector.shape))), f"{preview} ...", Plain(text))
+    Console().print(table)
+
+
+def _show_ranking(
+    texts: list[str], vectors: NDArray[np.floating], similarity: NDArray[np.floating], *, as_json: bool
+) -> None:
+    nearest_first = np.argsort(-similarity, kind="stable")
+    if as_json:
+        rows = [{"text": texts[i], "similarity": float(similarity[i]), "vector": vectors[i]} for i in nearest_first]
+        print_json(rows)
+        return
+    table = Table("similarity", "text")
+    for i in nearest_first:
+        table.add_row(f"{similarity[i]:.3f}", Plain(texts[i]))
     Console().print(table)
 
 

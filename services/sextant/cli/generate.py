@@ -54,9 +54,12 @@ def text(
     with connect(target) as client:
         stream = client.generate_text(asked, timeout=timeout, **options)
         if as_json:
-            for event in stream.events():
-                print_json(event_json(event), indent=None)
+            for message in stream.raw():
+                print_json(event_json(message), indent=None)
             return
-        for piece in stream:
-            print(piece.text, end="", flush=True)
-        print()
+        try:
+            for piece in stream:
+                print(piece.text, end="", flush=True)
+        finally:
+            if stream.text:
+                print(flush=True)

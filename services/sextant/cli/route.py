@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text as Plain
 
 from sextant.cli.terminal import AsJson, Model, Target, connect, print_json
+from sextant.client import Decided
 from sextant.contract.media import Modality
 from sextant.contract.options import Priority
 from sextant.contract.tasks import TaskKind
@@ -20,6 +21,8 @@ def route(
     priority: Annotated[Priority | None, typer.Option(help="What matters most.")] = None,
     exact_likelihood: Annotated[bool, typer.Option("--exact-likelihood", help="It must be exact.")] = False,
     deterministic: Annotated[bool, typer.Option("--deterministic", help="Same seed, same bytes.")] = False,
+    latent_space: Annotated[str, typer.Option(help="It must write to or read from this latent space.")] = "",
+    deadline: Annotated[float, typer.Option(min=0.0, help="Seconds for the whole answer; 0 for no limit.")] = 0.0,
     model: Model = "",
     target: Target = None,
     as_json: AsJson = False,
@@ -34,20 +37,36 @@ def route(
             priority=priority,
             exact_likelihood=exact_likelihood,
             deterministic=deterministic,
+            latent_space=latent_space,
+            deadline_s=deadline,
         )
     if as_json:
         print_json(decided)
     else:
-        table = Table("", "model", "family", "why")
-        if decided.model:
-            table.add_row("choice", decided.model, decided.family, Plain(decided.explanation))
-        for other in decided.alternatives:
-            table.add_row("next best", other.model, other.family, "")
-        for other in decided.rejections:
-            table.add_row("left out", other.model, other.family, Plain(other.note))
-        for other in decided.counterfactuals:
-            table.add_row("otherwise", other.model, other.family, Plain(other.note))
-        Console().print(table)
-        print(f"row: {decided.rule}" if decided.rule else decided.explanation)
+        _show(decided)
     if not decided.model:
         raise typer.Exit(1)
+
+
+def _show(decided: Decided) -> None:
+    table = Table("", "model", "family", "expected", "quality", "why")
+    if decided.model:
+        expected, quality = _measured(decided.predicted_latency_s, decided.quality)
+        table.add_row("choice", decided.model, decided.family, expected, quality, Plain(decided.explanation))
+    for other in decided.alternatives:
+        table.add_row("next best", other.model, other.family, *_measured(other.predicted_latency_s, other.quality), "")
+    for other in decided.rejections:
+        table.add_row("left out", other.model, other.family, "", "", Plain(other.note))
+    for other in decided.counterfactuals:
+        table.add_row("otherwise", other.model, other.family, "", "", Plain(other.note))
+    if table.row_count:
+        Console().print(table)
+    if not decided.model:
+        print(decided.explanation)
+    if decided.rule:
+        print(f"row of the guide: {decided.rule}: {decided.reason}")
+
+
+def _measured(latency_s: float, quality: float) -> tuple[str, str]:
+    """What is expected, in words; "" where nothing was measured."""
+    return f"{latency_s:.2f} s" if latency_s else "", f"{quality:.2f}" if quality else ""

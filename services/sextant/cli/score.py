@@ -1,7 +1,7 @@
 """`sextant score`: how likely texts are."""
 
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text as Plain
 
 from sextant.cli.terminal import AsJson, Model, Target, Timeout, connect, print_json
+from sextant.contract.events import Likelihood
 
 
 def score(
@@ -24,16 +25,15 @@ def score(
     with connect(target) as client:
         likelihoods = client.score(texts, context=context, model=model, timeout=timeout)
     if as_json:
-        print_json([{"text": text, "likelihood": found} for text, found in zip(texts, likelihoods, strict=True)])
+        print_json([_row(text, found) for text, found in zip(texts, likelihoods, strict=True)])
         return
     table = Table("nats", "tokens", "bits/token", "perplexity", "kind", "text")
     for text, found in zip(texts, likelihoods, strict=True):
-        per_token = -found.log_likelihood_nats / max(1, found.dimensions)
         table.add_row(
             f"{found.log_likelihood_nats:.3f}",
             str(found.dimensions),
-            f"{per_token / math.log(2):.3f}",
-            f"{math.exp(per_token):.2f}",
+            f"{_bits_per_token(found):.3f}",
+            f"{_perplexity(found):.2f}",
             found.estimator.value,
             Plain(text),
         )
@@ -45,3 +45,20 @@ def score(
             for token in found.tokens:
                 each.add_row(f"{token.logprob_nats:.3f}", Plain(repr(token.token.decode("utf-8", "replace"))))
             console.print(each)
+
+
+def _row(text: str, found: Likelihood) -> dict[str, Any]:
+    measures = {"bits_per_token": _bits_per_token(found), "perplexity": _perplexity(found)}
+    return {"text": text, "likelihood": found, **measures}
+
+
+def _bits_per_token(found: Likelihood) -> float:
+    return -found.log_likelihood_nats / max(1, found.dimensions) / math.log(2)
+
+
+def _perplexity(found: Likelihood) -> float:
+    """Infinite where it is beyond what a float can hold."""
+    try:
+        return math.exp(-found.log_likelihood_nats / max(1, found.dimensions))
+    except OverflowError:
+        return math.inf

@@ -1,28 +1,29 @@
 """`sextant up` and `sextant down`: the whole platform on this machine."""
 
 import asyncio
-import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
-import psutil
 import typer
 from rich.console import Console
 
 from sextant.bundles.catalogue import catalogue
 from sextant.bundles.store import BundleStore, cache_directory
+from sextant.cli.listening import check_free, is_ready, metrics_addresses
 from sextant.cli.progress_bars import ProgressBars
-from sextant.cli.run_state import RunState, read_state, remove_state, state_directory
+from sextant.cli.run_state import RunState, last_state, read_state, remove_state, state_directory
+from sextant.cli.stopping import stop
 from sextant.cli.terminal import AsJson, print_json
 from sextant.contract.errors import SextantError
 from sextant.families.importing import pull
 from sextant.replicas.config import ClusterConfig
 
 _START_TIMEOUT_S = 180.0
-_STOP_TIMEOUT_S = 60.0
+_LOG_TAIL = 2000
 
 
 def up(
@@ -34,47 +35,37 @@ def up(
     config: Annotated[Path | None, typer.Option(help="What runs where; see deploy/cluster.yaml.")] = None,
     pull_models: Annotated[bool, typer.Option("--pull/--no-pull", help="Pull models that are not here yet.")] = True,
 ) -> None:
-    """Start Ray, the replicas and the gateways. Ctrl-C (or `sextant down`) stops them, running requests first."""
+    """Start Ray, the replicas and the gateways. Ctrl-C (or `sextant down`) stops them, running requests first.
+
+    Where one runs here already, say so; exit code 0 if it serves.
+    """
     running = read_state()
     if running is not None:
-        print(f"already running at {running.target} (process {running.pid})")
+        _tell_of(running)
         return
     cluster = ClusterConfig.load(config)
+    listen, metrics = f"{host}:{port}", metrics_addresses(host, metrics_port, gateways)
+    check_free((listen, *metrics))
     if pull_models:
         _pull_missing(cluster)
     if detach:
-        _detach(sys.argv[1:])
+        place = ["--gateways", str(gateways), "--port", str(port), "--metrics-port", str(metrics_port), "--host", host]
+        _detach([*place, *(["--config", str(config)] if config else [])])
         return
-    from sextant.cli.supervisor import Supervisor
+    from sextant.cli.supervisor import Supervisor  # brings Ray, which no other command needs
 
-    supervisor = Supervisor(cluster, host=host, port=port, metrics_port=metrics_port, gateways=gateways)
-    asyncio.run(supervisor.run())
+    asyncio.run(Supervisor(cluster, listen=listen, metrics=metrics).run())
 
 
 def down(as_json: AsJson = False) -> None:
     """Stop the platform that `sextant up` started; running requests may finish first."""
-    state = read_state()
-    process = state.process() if state else None
-    if state is None or process is None:
-        remove_state()
+    state = last_state()
+    if state is None:
         _tell("nothing is running", as_json, stopped=False)
         return
-    children = process.children(recursive=True)
-    process.terminate()
-    try:
-        process.wait(_STOP_TIMEOUT_S)
-    except psutil.TimeoutExpired:
-        for survivor in [process, *children]:
-            try:
-                survivor.kill()
-            except psutil.NoSuchProcess:
-                continue
-    # What Ray started has its own sessions; it ends with its head, but let us not leave before it has.
-    _, alive = psutil.wait_procs(children, timeout=10.0)
-    for survivor in alive:
-        survivor.kill()
+    outcome = stop(state)
     remove_state()
-    _tell(f"stopped {state.target}", as_json, stopped=True)
+    _tell(outcome.message, as_json, stopped=outcome.stopped)
 
 
 def _tell(message: str, as_json: bool, *, stopped: bool) -> None:
@@ -82,6 +73,15 @@ def _tell(message: str, as_json: bool, *, stopped: bool) -> None:
         print_json({"stopped": stopped, "message": message})
     else:
         print(message)
+
+
+def _tell_of(running: RunState) -> None:
+    """Say that one runs already. Exit code 1 where it does not serve."""
+    serves = running.serving and all(is_ready(url) for url in running.metrics)
+    doing = "running" if serves else "running, but not serving," if running.serving else "starting"
+    print(f"already {doing} at {running.target} (process {running.pid})")
+    if not serves:
+        raise typer.Exit(1)
 
 
 def _pull_missing(cluster: ClusterConfig) -> None:
@@ -95,29 +95,37 @@ def _pull_missing(cluster: ClusterConfig) -> None:
 
 
 def _detach(arguments: list[str]) -> None:
-    """Start the same command in a session of its own, and return when it serves."""
+    """Start `sextant up` in a session of its own, and return when it serves."""
     directory = state_directory()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = directory / "up.log"
-    command = [sys.executable, "-m", "sextant", *(word for word in arguments if word != "--detach"), "--no-pull"]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=os.environ
+            [sys.executable, "-m", "sextant", "up", "--no-pull", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
-    with Console(stderr=True).status("starting"):
-        end = time.monotonic() + _START_TIMEOUT_S
-        while (state := read_state()) is None:
-            if process.poll() is not None:
-                raise SextantError(f"the platform did not start:\n{log.read_text(errors='replace')[-2000:].strip()}")
-            if time.monotonic() > end:
-                process.terminate()
-                raise SextantError(f"the platform did not start within {_START_TIMEOUT_S:.0f} s; see {log}")
-            time.sleep(0.1)
-    _summary(state)
-
-
-def _summary(state: RunState) -> None:
+    try:
+        with Console(stderr=True).status("starting"):
+            state = _until_serving(process, log)
+    except BaseException:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)  # while it starts, it heeds this one
+        raise
     print(f"serving at {state.target}")
     for url in state.metrics:
         print(f"metrics at {url}")
     print(f"logs in {state.log_directory}; `sextant down` stops it")
+
+
+def _until_serving(process: "subprocess.Popen[bytes]", log: Path) -> RunState:
+    end = time.monotonic() + _START_TIMEOUT_S
+    while (state := read_state()) is None or state.pid != process.pid or not state.serving:
+        if process.poll() is not None:
+            raise SextantError(f"the platform did not start:\n{log.read_text(errors='replace')[-_LOG_TAIL:].strip()}")
+        if time.monotonic() > end:
+            raise SextantError(f"the platform did not start within {_START_TIMEOUT_S:.0f} s; see {log}")
+        time.sleep(0.1)
+    return state

@@ -6,35 +6,49 @@
 ...         print(delta.text, end="", flush=True)
 """
 
-from sextant.client.aio import AsyncClient, AsyncTextStream
-from sextant.client.answers import Answer, Receipt, Served, TextPiece
+from sextant.client.aio import AsyncClient, AsyncEventStream, AsyncTextStream
+from sextant.client.answers import Accepted, Answer, AudioPiece, Decided, Event, Listed, Receipt, Served, TextPiece
+from sextant.client.connection import RetryPolicy, Tls
 from sextant.client.errors import (
+    Cancelled,
     ClientError,
     DeadlineExceeded,
     InvalidArgument,
     NotFound,
     Overloaded,
     ServerError,
+    TooLarge,
     Unavailable,
     Unsupported,
 )
-from sextant.client.sync import Client, TextStream
+from sextant.client.sync import Client, EventStream, TextStream
 
 __all__ = [
+    "Accepted",
     "Answer",
     "AsyncClient",
+    "AsyncEventStream",
     "AsyncTextStream",
+    "AudioPiece",
+    "Cancelled",
     "Client",
     "ClientError",
     "DeadlineExceeded",
+    "Decided",
+    "Event",
+    "EventStream",
     "InvalidArgument",
+    "Listed",
     "NotFound",
     "Overloaded",
     "Receipt",
+    "RetryPolicy",
     "Served",
     "ServerError",
     "TextPiece",
     "TextStream",
+    "Tls",
+    "TooLarge",
     "Unavailable",
     "Unsupported",
 ]

@@ -1,25 +1,23 @@
 """The client for asyncio code: `sync` with `await`. A test holds the two to the same methods and arguments."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, Unpack, cast
 
 import grpc
 import numpy as np
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from numpy.typing import NDArray
 
 from sextant.client import answers, requests
 from sextant.client.collecting import Collected
-from sextant.client.connection import CHANNEL_OPTIONS, DEFAULT_TARGET, RetryPolicy, Tls
-from sextant.client.errors import from_grpc
+from sextant.client.connection import DEFAULT_TARGET, Attempts, RetryPolicy, Tls, channel_options
+from sextant.client.services import SERVICES, Services, is_serving
 from sextant.contract.events import Likelihood
 from sextant.contract.media import Media, Modality
-from sextant.contract.media_from_wire import read_latent
-from sextant.contract.tasks import ChatMessage, TaskKind
-from sextant.contract.v1 import generation_pb2, generation_pb2_grpc, guide_pb2_grpc, models_pb2, models_pb2_grpc
+from sextant.contract.tasks import TaskKind
+from sextant.contract.v1 import generation_pb2, models_pb2
 
 
 class AsyncEventStream(Collected):
@@ -29,49 +27,60 @@ class AsyncEventStream(Collected):
         super().__init__()
         self._start, self._retry, self._timeout = start, retry, timeout
 
-    def __aiter__(self) -> AsyncIterator[generation_pb2.GenerateEvent]:
-        """Events in order. Raises `ClientError`."""
+    def __aiter__(self) -> AsyncIterator[Any]:
+        """The events in order, as `answers.Event`. Raises `ClientError`."""
         return self.events()
 
-    async def events(self) -> AsyncGenerator[generation_pb2.GenerateEvent, None]:
-        """The raw events."""
-        loop = asyncio.get_running_loop()
-        deadline = None if self._timeout is None else loop.time() + self._timeout
-        attempt = 0
-        while True:
-            attempt += 1
-            left = None if deadline is None else max(0.0, deadline - loop.time())
-            call = self._start(left)
-            begun = False
-            try:
-                async for event in call:
-                    begun = True
-                    self.take(event)
+    async def events(self) -> AsyncGenerator[answers.Event, None]:
+        """The events in order. Raises `ClientError`."""
+        async with aclosing(self._messages()) as messages:
+            async for _, event in messages:
+                if event is not None:
                     yield event
+
+    async def raw(self) -> AsyncGenerator[generation_pb2.GenerateEvent, None]:
+        """The same as they came on the wire."""
+        async with aclosing(self._messages()) as messages:
+            async for message, _ in messages:
+                yield message
+
+    async def read(self) -> Self:
+        """Read to the end, for what the attributes then hold."""
+        async for _ in self.events():
+            pass
+        return self
+
+    async def _messages(self) -> AsyncGenerator[tuple[generation_pb2.GenerateEvent, answers.Event | None], None]:
+        self.begin()
+        attempts = Attempts(self._retry, self._timeout)
+        begun = False
+        while True:
+            call = self._start(attempts.time_left_s())
+            try:
+                async for message in call:
+                    begun = True
+                    yield message, self.take(message)
                 return
             except grpc.RpcError as error:
-                typed = from_grpc(error)
-                pause = None if begun else self._retry.pause_s(typed, attempt, left)
-                if pause is None:
-                    raise typed from error
-                await asyncio.sleep(pause)
+                pause = attempts.pause_s(error, begun=begun)
             finally:
                 call.cancel()
+            await asyncio.sleep(pause)
 
 
 class AsyncTextStream(AsyncEventStream):
     """See `sync.TextStream`."""
 
-    def __aiter__(self) -> AsyncIterator[answers.TextPiece]:  # type: ignore[override]
-        """The pieces, as they come."""
+    def __aiter__(self) -> AsyncIterator[answers.TextPiece]:
+        """The pieces, as they come. Raises `ClientError`."""
         return self.pieces()
 
     async def pieces(self) -> AsyncGenerator[answers.TextPiece, None]:
-        """The pieces, as they come."""
+        """The pieces, as they come; closing the generator cancels the call."""
         async with aclosing(self.events()) as events:
             async for event in events:
-                if event.WhichOneof("event") == "chunk" and event.chunk.WhichOneof("kind") == "text":
-                    yield answers.piece(event.chunk)
+                if isinstance(event, answers.TextPiece):
+                    yield event
 
 
 class AsyncClient:
@@ -86,13 +95,10 @@ class AsyncClient:
     ) -> None:
         self._retry = retry
         if tls is None:
-            self._channel = grpc.aio.insecure_channel(target, CHANNEL_OPTIONS)
+            self._channel = grpc.aio.insecure_channel(target, channel_options(target))
         else:
-            self._channel = grpc.aio.secure_channel(target, tls.credentials(), CHANNEL_OPTIONS)
-        self._generation = generation_pb2_grpc.GenerationStub(self._channel)
-        self._guide = guide_pb2_grpc.GuideStub(self._channel)
-        self._models = models_pb2_grpc.ModelsStub(self._channel)
-        self._health = health_pb2_grpc.HealthStub(self._channel)
+            self._channel = grpc.aio.secure_channel(target, tls.credentials(), channel_options(target))
+        self._services = Services(self._channel)
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,19 +113,38 @@ class AsyncClient:
         await self._channel.close()
 
     def generate_text(
-        self,
-        prompt: str | Sequence[ChatMessage],
-        *,
-        timeout: float | None = None,
-        **options: Unpack[requests.TextOptions],
+        self, prompt: requests.Prompt, *, timeout: float | None = None, **options: Unpack[requests.TextOptions]
     ) -> AsyncTextStream:
         """Text after a prompt, or the answer to a conversation, streamed."""
         message = requests.text_request(prompt, options)
-        return AsyncTextStream(lambda left: self._generation.Generate(message, timeout=left), self._retry, timeout)
+        return AsyncTextStream(
+            lambda left: self._services.generation.Generate(message, timeout=left), self._retry, timeout
+        )
 
-    def generate(self, request: generation_pb2.GenerateRequest, *, timeout: float | None = None) -> AsyncEventStream:
-        """Anything that the contract can say, as raw events."""
-        return AsyncEventStream(lambda left: self._generation.Generate(request, timeout=left), self._retry, timeout)
+    def generate(
+        self,
+        prompt: requests.Prompt | generation_pb2.GenerateRequest | None = None,
+        *,
+        timeout: float | None = None,
+        **options: Unpack[requests.GenerateOptions],
+    ) -> AsyncEventStream:
+        """Anything new, streamed. A raw request says what the options cannot; it takes none of them."""
+        if isinstance(prompt, generation_pb2.GenerateRequest):
+            message = prompt
+        else:
+            message = requests.generate_request(prompt, options)
+        return AsyncEventStream(
+            lambda left: self._services.generation.Generate(message, timeout=left), self._retry, timeout
+        )
+
+    def transform(
+        self, source: Media | str, *, timeout: float | None = None, **options: Unpack[requests.TransformOptions]
+    ) -> AsyncEventStream:
+        """Something made out of something given, streamed; a string is a text with blanks."""
+        message = requests.transform_request(source, options)
+        return AsyncEventStream(
+            lambda left: self._services.generation.Transform(message, timeout=left), self._retry, timeout
+        )
 
     async def fill_mask(
         self,
@@ -130,23 +155,17 @@ class AsyncClient:
         **options: Unpack[requests.CallOptions],
     ) -> answers.Answer:
         """The text with its blanks filled, and what else would fit."""
-        message = requests.transform_request(text, candidates, options)
-        stream = AsyncEventStream(lambda left: self._generation.Transform(message, timeout=left), self._retry, timeout)
-        async for _ in stream:
-            pass
-        return stream.answers[0]
+        given: requests.TransformOptions = {"candidates": candidates}
+        given.update(cast(requests.TransformOptions, options))
+        stream = await self.transform(text, timeout=timeout, **given).read()
+        return stream.only_answer()
 
     async def encode(
-        self,
-        items: Iterable[Media | str],
-        *,
-        timeout: float | None = None,
-        **options: Unpack[requests.CallOptions],
-    ) -> list[NDArray[np.floating]]:
-        """A latent (an embedding, for texts) per item, float32."""
+        self, items: Iterable[Media | str], *, timeout: float | None = None, **options: Unpack[requests.CallOptions]
+    ) -> answers.Listed[NDArray[np.floating]]:
+        """A latent (an embedding, for texts) per item, float32 and read-only; with the receipt."""
         message = requests.encode_request(items, options)
-        response = await self._call(self._generation.Encode, message, timeout)
-        return [read_latent(latent, "latent").mean for latent in response.latents]
+        return answers.encoded(await self._call(self._services.generation.Encode, message, timeout))
 
     async def score(
         self,
@@ -155,11 +174,10 @@ class AsyncClient:
         context: str = "",
         timeout: float | None = None,
         **options: Unpack[requests.CallOptions],
-    ) -> list[Likelihood]:
-        """How likely each item is; texts token by token."""
+    ) -> answers.Listed[Likelihood]:
+        """How likely each item is; texts token by token; with the receipt."""
         message = requests.score_request(items, context, options)
-        response = await self._call(self._generation.Score, message, timeout)
-        return [answers.likelihood(likelihood) for likelihood in response.likelihoods]
+        return answers.scored(await self._call(self._services.generation.Score, message, timeout))
 
     async def decide(
         self,
@@ -173,35 +191,34 @@ class AsyncClient:
     ) -> answers.Decided:
         """What the guide would choose, and why."""
         message = requests.decide_request(task, input, output, deadline_s, options)
-        return answers.decided((await self._call(self._guide.Decide, message, timeout)).decision)
+        return answers.decided((await self._call(self._services.guide.Decide, message, timeout)).decision)
 
     async def models(self, *, timeout: float | None = None) -> list[answers.Served]:
         """What is served."""
-        response = await self._call(self._models.ListModels, models_pb2.ListModelsRequest(), timeout)
+        response = await self._call(self._services.models.ListModels, models_pb2.ListModelsRequest(), timeout)
         return [answers.served(model) for model in response.models]
 
     async def model(self, name: str, *, timeout: float | None = None) -> answers.Served:
         """One model."""
-        response = await self._call(self._models.GetModel, models_pb2.GetModelRequest(name=name), timeout)
+        response = await self._call(self._services.models.GetModel, requests.model_request(name), timeout)
         return answers.served(response.model)
 
     async def serving(self, *, timeout: float | None = 5.0) -> bool:
         """Whether the gateway says that every model is warm."""
-        response = await self._call(self._health.Check, health_pb2.HealthCheckRequest(), timeout)
-        return bool(response.status == health_pb2.HealthCheckResponse.SERVING)
+        return is_serving(await self._call(self._services.health.Check, requests.health_request(""), timeout))
+
+    async def health(self, *, timeout: float | None = 5.0) -> dict[str, bool]:
+        """The same for each of its services, by their full names."""
+        return {
+            name: is_serving(await self._call(self._services.health.Check, requests.health_request(name), timeout))
+            for name in SERVICES
+        }
 
     async def _call(self, method: Callable[..., Any], message: Any, timeout: float | None) -> Any:
-        loop = asyncio.get_running_loop()
-        deadline = None if timeout is None else loop.time() + timeout
-        attempt = 0
+        attempts = Attempts(self._retry, timeout)
         while True:
-            attempt += 1
-            left = None if deadline is None else max(0.0, deadline - loop.time())
             try:
-                return await method(message, timeout=left)
+                return await method(message, timeout=attempts.time_left_s())
             except grpc.RpcError as error:
-                typed = from_grpc(error)
-                pause = self._retry.pause_s(typed, attempt, left)
-                if pause is None:
-                    raise typed from error
-                await asyncio.sleep(pause)
+                pause = attempts.pause_s(error)
+            await asyncio.sleep(pause)

@@ -1,14 +1,17 @@
 """What the client gives back: plain dataclasses and NumPy arrays, never protobuf."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 from google.protobuf.json_format import MessageToDict
+from numpy.typing import NDArray
 
-from sextant.contract.errors import FieldViolation
-from sextant.contract.events import Estimator, FinishReason, Likelihood, TokenAlternative, TokenLogProb
-from sextant.contract.media import Media, Modality
-from sextant.contract.media_from_wire import read_media
+from sextant.client.errors import reading
+from sextant.contract.events import Estimator, FinishReason, Likelihood, Progress, TokenAlternative, TokenLogProb
+from sextant.contract.media import Audio, Media, Modality
+from sextant.contract.media_from_wire import read_audio, read_latent, read_media
 from sextant.contract.tasks import TaskKind
 from sextant.contract.v1 import generation_pb2, guide_pb2, models_pb2
 from sextant.contract.wire_enums import (
@@ -19,7 +22,7 @@ from sextant.contract.wire_enums import (
     TASK_KIND_FROM_WIRE,
 )
 
-__all__ = ["Answer", "Choice", "Decided", "FieldViolation", "Receipt", "Served", "TextPiece"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +37,32 @@ class ItemUsage:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A model of a decision, with what is expected of it or why it was left out."""
+    """A model of a decision: what is expected of it (0 where nothing was measured), or in `note` why it was left out.
+
+    Of a counterfactual, `note` is the change that would make it the choice. `quality` is from 0 to 1.
+    """
 
     model: str
     family: str
     note: str = ""
+    predicted_latency_s: float = 0.0
+    quality: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision of the guide. `model` is "" where nothing fits; `rule` is "name, line n" or "" if named outright."""
+    """A decision of the guide. `model` is "" where nothing fits; `rule` is "name, line n" or "" if named outright.
+
+    `reason` is the rule's, as its author wrote it; `explanation` is this decision's.
+    """
 
     model: str
     family: str
     rule: str
+    reason: str
     explanation: str
+    predicted_latency_s: float
+    quality: float
     alternatives: tuple[Choice, ...]
     rejections: tuple[Choice, ...]
     counterfactuals: tuple[Choice, ...]
@@ -74,6 +88,23 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """The request was taken in: the first event of every stream."""
+
+    request_id: str
+    seed: int
+    decision: Decided
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPiece:
+    """More sound of item `item`."""
+
+    audio: Audio
+    item: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TextPiece:
     """More text of item `item`; `tokens` only where log-probabilities were asked for."""
 
@@ -90,6 +121,18 @@ class Answer:
     media: Media
     finish_reason: FinishReason
     fills: tuple[tuple[TokenAlternative, ...], ...] = ()
+
+
+# What a stream yields, in this order: one Accepted, any number of the next three, an Answer per item, a Receipt.
+Event = Accepted | Progress | TextPiece | AudioPiece | Answer | Receipt
+
+
+class Listed(list[T]):
+    """One answer per item, in their order, and the receipt of them all."""
+
+    def __init__(self, items: Iterable[T], receipt: Receipt) -> None:
+        super().__init__(items)
+        self.receipt = receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +185,48 @@ def decided(message: guide_pb2.Decision) -> Decided:
         model=message.choice.model,
         family=family(message.choice.family),
         rule=rule,
+        reason=message.rule.reason,
         explanation=message.explanation,
-        alternatives=tuple(Choice(c.model, family(c.family)) for c in message.alternatives),
+        predicted_latency_s=message.choice.predicted_latency_s,
+        quality=message.choice.quality,
+        alternatives=tuple(
+            Choice(c.model, family(c.family), predicted_latency_s=c.predicted_latency_s, quality=c.quality)
+            for c in message.alternatives
+        ),
         rejections=tuple(Choice(r.model, family(r.family), r.explanation) for r in message.rejections),
         counterfactuals=tuple(Choice(c.model, family(c.family), c.change) for c in message.counterfactuals),
     )
 
 
-def piece(chunk: generation_pb2.Chunk) -> TextPiece:
-    """A chunk of text as it came."""
-    return TextPiece(chunk.text.content, chunk.item, tuple(_token(token) for token in chunk.text.tokens))
+def event(message: generation_pb2.GenerateEvent) -> Event | None:
+    """An event as it came; None for a kind that this version does not know. `InvalidRequest` for broken media."""
+    match message.WhichOneof("event"):
+        case "accepted":
+            accepted = message.accepted
+            return Accepted(accepted.request_id, accepted.seed, decided(accepted.decision))
+        case "progress":
+            told = message.progress
+            preview = read_media(told.preview) if told.HasField("preview") else None
+            return Progress(told.item, told.step, told.total_steps, preview)
+        case "chunk":
+            return _piece(message.chunk)
+        case "result":
+            return _answer(message.result)
+        case "receipt":
+            return receipt(message.receipt)
+    return None
 
 
-def answer(result: generation_pb2.Result) -> Answer:
-    """A whole item as it came."""
+def _piece(chunk: generation_pb2.Chunk) -> TextPiece | AudioPiece | None:
+    match chunk.WhichOneof("kind"):
+        case "text":
+            return TextPiece(chunk.text.content, chunk.item, tuple(_token(token) for token in chunk.text.tokens))
+        case "audio":
+            return AudioPiece(read_audio(chunk.audio), chunk.item)
+    return None
+
+
+def _answer(result: generation_pb2.Result) -> Answer:
     return Answer(
         result.item,
         read_media(result.media),
@@ -164,8 +235,18 @@ def answer(result: generation_pb2.Result) -> Answer:
     )
 
 
-def likelihood(message: generation_pb2.Likelihood) -> Likelihood:
-    """A likelihood as it came."""
+def encoded(message: generation_pb2.EncodeResponse) -> Listed[NDArray[np.floating]]:
+    """Latents as they came: the points, or the means of the distributions."""
+    with reading():
+        return Listed((read_latent(latent).mean for latent in message.latents), receipt(message.receipt))
+
+
+def scored(message: generation_pb2.ScoreResponse) -> Listed[Likelihood]:
+    """Likelihoods as they came."""
+    return Listed((_likelihood(found) for found in message.likelihoods), receipt(message.receipt))
+
+
+def _likelihood(message: generation_pb2.Likelihood) -> Likelihood:
     return Likelihood(
         message.log_likelihood_nats,
         message.dimensions,
@@ -176,16 +257,16 @@ def likelihood(message: generation_pb2.Likelihood) -> Likelihood:
 
 
 def served(message: models_pb2.Model) -> Served:
-    """A model as it came."""
+    """A model as it came, without what this version has no name for."""
     return Served(
         name=message.name,
         version=message.version,
         family=NAME_OF_FAMILY.get(message.family, ""),
         architecture=message.architecture,
         description=message.description,
-        tasks=tuple(TASK_KIND_FROM_WIRE[task] for task in message.tasks),
-        inputs=tuple(MODALITY_FROM_WIRE[modality] for modality in message.inputs),
-        outputs=tuple(MODALITY_FROM_WIRE[modality] for modality in message.outputs),
+        tasks=_known(TASK_KIND_FROM_WIRE, message.tasks),
+        inputs=_known(MODALITY_FROM_WIRE, message.inputs),
+        outputs=_known(MODALITY_FROM_WIRE, message.outputs),
         license=message.license,
         digest=message.digest,
         size_bytes=message.size_bytes,
@@ -195,10 +276,16 @@ def served(message: models_pb2.Model) -> Served:
     )
 
 
-def as_json(message: Any) -> dict[str, Any]:
-    """A raw event for `--json`: the contract's own JSON form, enums by name."""
-    found: dict[str, Any] = MessageToDict(message, preserving_proto_field_name=True)
+def as_json(message: generation_pb2.GenerateEvent) -> dict[str, Any]:
+    """A raw event in the contract's own JSON form (protobuf.dev/programming-guides/json), every field present."""
+    found: dict[str, Any] = MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
     return found
+
+
+def _known(names: dict[Any, T], values: Iterable[Any]) -> tuple[T, ...]:
+    return tuple(names[value] for value in values if value in names)
 
 
 def _token(token: generation_pb2.TokenLogProb) -> TokenLogProb:

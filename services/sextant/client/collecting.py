@@ -1,12 +1,17 @@
 """What a stream has told so far; both clients' streams are this plus their way of waiting."""
 
+from collections import defaultdict
+
+import grpc
+
 from sextant.client import answers
+from sextant.client.errors import ServerError, reading
 from sextant.contract.media import Text
 from sextant.contract.v1 import generation_pb2
 
 
 class Collected:
-    """Takes events in, gives text pieces out, keeps the rest."""
+    """Reads events as they come, and keeps what they told."""
 
     def __init__(self) -> None:
         self.request_id = ""
@@ -14,24 +19,40 @@ class Collected:
         self.decision: answers.Decided | None = None
         self.answers: dict[int, answers.Answer] = {}
         self.receipt: answers.Receipt | None = None
+        self._pieces: dict[int, list[str]] = defaultdict(list)
+        self._begun = False
 
     @property
     def text(self) -> str:
-        """The whole text of the first item, once it is there; "" before."""
+        """The text of the first item, as far as it has come; "" before, and where it is no text."""
         first = self.answers.get(0)
-        return first.media.content if first is not None and isinstance(first.media, Text) else ""
+        if first is not None and isinstance(first.media, Text):
+            return first.media.content
+        return "".join(self._pieces.get(0, ()))
 
-    def take(self, event: generation_pb2.GenerateEvent) -> answers.TextPiece | None:
-        """Enter one event; the piece of text in it, if it has one."""
-        match event.WhichOneof("event"):
-            case "accepted":
-                self.request_id, self.seed = event.accepted.request_id, event.accepted.seed
-                self.decision = answers.decided(event.accepted.decision)
-            case "chunk" if event.chunk.WhichOneof("kind") == "text":
-                return answers.piece(event.chunk)
-            case "result":
-                whole = answers.answer(event.result)
-                self.answers[whole.item] = whole
-            case "receipt":
-                self.receipt = answers.receipt(event.receipt)
-        return None
+    def only_answer(self) -> answers.Answer:
+        """The first item. `ServerError` where the stream ended without it."""
+        if 0 not in self.answers:
+            raise ServerError("the stream ended without a result", grpc.StatusCode.INTERNAL, request_id=self.request_id)
+        return self.answers[0]
+
+    def begin(self) -> None:
+        """A stream is one call and can be read once: RuntimeError for a second time."""
+        if self._begun:
+            raise RuntimeError("this stream was read already; make a new request")
+        self._begun = True
+
+    def take(self, message: generation_pb2.GenerateEvent) -> answers.Event | None:
+        """Enter one event and return it; None for a kind that this client does not know."""
+        with reading():
+            event = answers.event(message)
+        match event:
+            case answers.Accepted():
+                self.request_id, self.seed, self.decision = event.request_id, event.seed, event.decision
+            case answers.TextPiece():
+                self._pieces[event.item].append(event.text)
+            case answers.Answer():
+                self.answers[event.item] = event
+            case answers.Receipt():
+                self.receipt = event
+        return event

@@ -1,12 +1,14 @@
 """What a call can end with, read from the details that the gateway sends."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import grpc
-from google.rpc import error_details_pb2
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from sextant.contract.errors import FieldViolation
+from sextant.contract.errors import FieldViolation, SextantError
 
 
 class ClientError(Exception):
@@ -18,7 +20,7 @@ class ClientError(Exception):
 
 
 class InvalidArgument(ClientError):
-    """The request cannot be served as it stands; `fields` says which fields are wrong, and why."""
+    """The request cannot be served, or not even sent, as it stands; `fields` says which fields are wrong, and why."""
 
     fields: Sequence[FieldViolation] = ()
 
@@ -31,8 +33,12 @@ class Unsupported(ClientError):
     """No served model, or not the one named, can do this."""
 
 
+class TooLarge(ClientError):
+    """The request is larger than the server takes."""
+
+
 class Overloaded(ClientError):
-    """Queues are full, or the message is too large; `retry_after_s` is None where a retry makes no sense."""
+    """Queues are full; `retry_after_s` is when the server expects room, None where it does not say."""
 
     retry_after_s: float | None = None
 
@@ -47,8 +53,12 @@ class DeadlineExceeded(ClientError):
     """The timeout passed."""
 
 
+class Cancelled(ClientError):
+    """The call was cancelled, by this side or on the way."""
+
+
 class ServerError(ClientError):
-    """A defect of the server; its log has more under `request_id`."""
+    """A defect of the server, or an answer that cannot be read; the server's log has more under `request_id`."""
 
 
 _CLASSES: dict[grpc.StatusCode, type[ClientError]] = {
@@ -59,7 +69,9 @@ _CLASSES: dict[grpc.StatusCode, type[ClientError]] = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+    grpc.StatusCode.CANCELLED: Cancelled,
 }
+_CLASS_OF_REASON: dict[str, type[ClientError]] = {"MESSAGE_TOO_LARGE": TooLarge}
 
 
 def from_grpc(error: grpc.RpcError) -> ClientError:
@@ -69,8 +81,7 @@ def from_grpc(error: grpc.RpcError) -> ClientError:
     reason = request_id = ""
     fields: list[FieldViolation] = []
     retry_after_s: float | None = None
-    status = rpc_status.from_call(_WithMetadata(error))
-    for detail in status.details if status is not None else ():
+    for detail in _status(error).details:
         info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
         if detail.Unpack(info):
             reason, request_id = info.reason, info.metadata.get("request_id", "")
@@ -78,12 +89,37 @@ def from_grpc(error: grpc.RpcError) -> ClientError:
             fields = [FieldViolation(v.field, v.description) for v in bad.field_violations]
         elif detail.Unpack(retry):
             retry_after_s = retry.retry_delay.ToTimedelta().total_seconds()
-    typed = _CLASSES.get(code, ServerError)(message, code, reason, request_id)
+    kind = _CLASS_OF_REASON.get(reason) or _CLASSES.get(code, ServerError)
+    typed = kind(message, code, reason, request_id)
     if isinstance(typed, InvalidArgument):
         typed.fields = fields
     if isinstance(typed, Overloaded | Unavailable):
         typed.retry_after_s = retry_after_s
     return typed
+
+
+def invalid(field: str, description: str) -> InvalidArgument:
+    """The error of a request that cannot be sent."""
+    refused = InvalidArgument(f"{field}: {description}", grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+    refused.fields = [FieldViolation(field, description)]
+    return refused
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """While an answer is read: what does not keep the contract is the server's fault, not the caller's."""
+    try:
+        yield
+    except (SextantError, ValueError) as error:
+        raise ServerError(f"the answer cannot be read: {error}", grpc.StatusCode.INTERNAL) from error
+
+
+def _status(error: grpc.RpcError) -> status_pb2.Status:
+    """The details of a failed call; none where a proxy or another server has garbled or left them out."""
+    try:
+        return rpc_status.from_call(_WithMetadata(error)) or status_pb2.Status()
+    except (ValueError, DecodeError):
+        return status_pb2.Status()
 
 
 class _WithMetadata:

@@ -1,76 +1,86 @@
 """The client for plain code."""
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, Unpack, cast
 
 import grpc
 import numpy as np
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from numpy.typing import NDArray
 
 from sextant.client import answers, requests
 from sextant.client.collecting import Collected
-from sextant.client.connection import CHANNEL_OPTIONS, DEFAULT_TARGET, RetryPolicy, Tls
-from sextant.client.errors import from_grpc
+from sextant.client.connection import DEFAULT_TARGET, Attempts, RetryPolicy, Tls, channel_options
+from sextant.client.services import SERVICES, Services, is_serving
 from sextant.contract.events import Likelihood
 from sextant.contract.media import Media, Modality
-from sextant.contract.media_from_wire import read_latent
-from sextant.contract.tasks import ChatMessage, TaskKind
-from sextant.contract.v1 import generation_pb2, generation_pb2_grpc, guide_pb2_grpc, models_pb2, models_pb2_grpc
+from sextant.contract.tasks import TaskKind
+from sextant.contract.v1 import generation_pb2, models_pb2
 
 
 class EventStream(Collected):
-    """The raw events of a stream; what they told is in the attributes. Leaving the iteration cancels the call."""
+    """The events of a stream; what they told is in the attributes. Leaving the iteration cancels the call."""
 
     def __init__(self, start: Callable[[float | None], Any], retry: RetryPolicy, timeout: float | None) -> None:
         super().__init__()
         self._start, self._retry, self._timeout = start, retry, timeout
 
-    def __iter__(self) -> Iterator[generation_pb2.GenerateEvent]:
-        """Events in order. Raises `ClientError`."""
+    def __iter__(self) -> Iterator[Any]:
+        """The events in order, as `answers.Event`. Raises `ClientError`."""
         return self.events()
 
-    def events(self) -> Generator[generation_pb2.GenerateEvent, None, None]:
-        """The raw events."""
-        deadline = None if self._timeout is None else time.monotonic() + self._timeout
-        attempt = 0
-        while True:
-            attempt += 1
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            call = self._start(left)
-            begun = False
-            try:
-                for event in call:
-                    begun = True
-                    self.take(event)
+    def events(self) -> Generator[answers.Event, None, None]:
+        """The events in order. Raises `ClientError`."""
+        with closing(self._messages()) as messages:
+            for _, event in messages:
+                if event is not None:
                     yield event
+
+    def raw(self) -> Generator[generation_pb2.GenerateEvent, None, None]:
+        """The same as they came on the wire."""
+        with closing(self._messages()) as messages:
+            for message, _ in messages:
+                yield message
+
+    def read(self) -> Self:
+        """Read to the end, for what the attributes then hold."""
+        for _ in self.events():
+            pass
+        return self
+
+    def _messages(self) -> Generator[tuple[generation_pb2.GenerateEvent, answers.Event | None], None, None]:
+        self.begin()
+        attempts = Attempts(self._retry, self._timeout)
+        begun = False
+        while True:
+            call = self._start(attempts.time_left_s())
+            try:
+                for message in call:
+                    begun = True
+                    yield message, self.take(message)
                 return
             except grpc.RpcError as error:
-                typed = from_grpc(error)
-                pause = None if begun else self._retry.pause_s(typed, attempt, left)
-                if pause is None:
-                    raise typed from error
-                time.sleep(pause)
+                pause = attempts.pause_s(error, begun=begun)
             finally:
                 call.cancel()
+            time.sleep(pause)
 
 
 class TextStream(EventStream):
     """A text as it is made: iterate for its pieces; then `text`, `answers`, `receipt`, `decision`."""
 
-    def __iter__(self) -> Iterator[answers.TextPiece]:  # type: ignore[override]
-        """The pieces, as they come."""
+    def __iter__(self) -> Iterator[answers.TextPiece]:
+        """The pieces, as they come. Raises `ClientError`."""
         return self.pieces()
 
     def pieces(self) -> Generator[answers.TextPiece, None, None]:
-        """The pieces, as they come."""
+        """The pieces, as they come; closing the generator cancels the call."""
         with closing(self.events()) as events:
             for event in events:
-                if event.WhichOneof("event") == "chunk" and event.chunk.WhichOneof("kind") == "text":
-                    yield answers.piece(event.chunk)
+                if isinstance(event, answers.TextPiece):
+                    yield event
 
 
 class Client:
@@ -89,13 +99,10 @@ class Client:
     ) -> None:
         self._retry = retry
         if tls is None:
-            self._channel = grpc.insecure_channel(target, CHANNEL_OPTIONS)
+            self._channel = grpc.insecure_channel(target, channel_options(target))
         else:
-            self._channel = grpc.secure_channel(target, tls.credentials(), CHANNEL_OPTIONS)
-        self._generation = generation_pb2_grpc.GenerationStub(self._channel)
-        self._guide = guide_pb2_grpc.GuideStub(self._channel)
-        self._models = models_pb2_grpc.ModelsStub(self._channel)
-        self._health = health_pb2_grpc.HealthStub(self._channel)
+            self._channel = grpc.secure_channel(target, tls.credentials(), channel_options(target))
+        self._services = Services(self._channel)
 
     def __enter__(self) -> Self:
         return self
@@ -108,19 +115,34 @@ class Client:
         self._channel.close()
 
     def generate_text(
-        self,
-        prompt: str | Sequence[ChatMessage],
-        *,
-        timeout: float | None = None,
-        **options: Unpack[requests.TextOptions],
+        self, prompt: requests.Prompt, *, timeout: float | None = None, **options: Unpack[requests.TextOptions]
     ) -> TextStream:
         """Text after a prompt, or the answer to a conversation, streamed."""
         message = requests.text_request(prompt, options)
-        return TextStream(lambda left: self._generation.Generate(message, timeout=left), self._retry, timeout)
+        return TextStream(lambda left: self._services.generation.Generate(message, timeout=left), self._retry, timeout)
 
-    def generate(self, request: generation_pb2.GenerateRequest, *, timeout: float | None = None) -> EventStream:
-        """Anything that the contract can say, as raw events."""
-        return EventStream(lambda left: self._generation.Generate(request, timeout=left), self._retry, timeout)
+    def generate(
+        self,
+        prompt: requests.Prompt | generation_pb2.GenerateRequest | None = None,
+        *,
+        timeout: float | None = None,
+        **options: Unpack[requests.GenerateOptions],
+    ) -> EventStream:
+        """Anything new, streamed. A raw request says what the options cannot; it takes none of them."""
+        if isinstance(prompt, generation_pb2.GenerateRequest):
+            message = prompt
+        else:
+            message = requests.generate_request(prompt, options)
+        return EventStream(lambda left: self._services.generation.Generate(message, timeout=left), self._retry, timeout)
+
+    def transform(
+        self, source: Media | str, *, timeout: float | None = None, **options: Unpack[requests.TransformOptions]
+    ) -> EventStream:
+        """Something made out of something given, streamed; a string is a text with blanks."""
+        message = requests.transform_request(source, options)
+        return EventStream(
+            lambda left: self._services.generation.Transform(message, timeout=left), self._retry, timeout
+        )
 
     def fill_mask(
         self,
@@ -131,19 +153,17 @@ class Client:
         **options: Unpack[requests.CallOptions],
     ) -> answers.Answer:
         """The text with its blanks filled, and what else would fit."""
-        message = requests.transform_request(text, candidates, options)
-        stream = EventStream(lambda left: self._generation.Transform(message, timeout=left), self._retry, timeout)
-        for _ in stream:
-            pass
-        return stream.answers[0]
+        given: requests.TransformOptions = {"candidates": candidates}
+        given.update(cast(requests.TransformOptions, options))
+        stream = self.transform(text, timeout=timeout, **given).read()
+        return stream.only_answer()
 
     def encode(
         self, items: Iterable[Media | str], *, timeout: float | None = None, **options: Unpack[requests.CallOptions]
-    ) -> list[NDArray[np.floating]]:
-        """A latent (an embedding, for texts) per item, float32."""
+    ) -> answers.Listed[NDArray[np.floating]]:
+        """A latent (an embedding, for texts) per item, float32 and read-only; with the receipt."""
         message = requests.encode_request(items, options)
-        response = self._call(self._generation.Encode, message, timeout)
-        return [read_latent(latent, "latent").mean for latent in response.latents]
+        return answers.encoded(self._call(self._services.generation.Encode, message, timeout))
 
     def score(
         self,
@@ -152,11 +172,10 @@ class Client:
         context: str = "",
         timeout: float | None = None,
         **options: Unpack[requests.CallOptions],
-    ) -> list[Likelihood]:
-        """How likely each item is; texts token by token."""
+    ) -> answers.Listed[Likelihood]:
+        """How likely each item is; texts token by token; with the receipt."""
         message = requests.score_request(items, context, options)
-        response = self._call(self._generation.Score, message, timeout)
-        return [answers.likelihood(likelihood) for likelihood in response.likelihoods]
+        return answers.scored(self._call(self._services.generation.Score, message, timeout))
 
     def decide(
         self,
@@ -170,34 +189,34 @@ class Client:
     ) -> answers.Decided:
         """What the guide would choose, and why."""
         message = requests.decide_request(task, input, output, deadline_s, options)
-        return answers.decided(self._call(self._guide.Decide, message, timeout).decision)
+        return answers.decided(self._call(self._services.guide.Decide, message, timeout).decision)
 
     def models(self, *, timeout: float | None = None) -> list[answers.Served]:
         """What is served."""
-        response = self._call(self._models.ListModels, models_pb2.ListModelsRequest(), timeout)
+        response = self._call(self._services.models.ListModels, models_pb2.ListModelsRequest(), timeout)
         return [answers.served(model) for model in response.models]
 
     def model(self, name: str, *, timeout: float | None = None) -> answers.Served:
         """One model."""
-        response = self._call(self._models.GetModel, models_pb2.GetModelRequest(name=name), timeout)
+        response = self._call(self._services.models.GetModel, requests.model_request(name), timeout)
         return answers.served(response.model)
 
     def serving(self, *, timeout: float | None = 5.0) -> bool:
         """Whether the gateway says that every model is warm."""
-        response = self._call(self._health.Check, health_pb2.HealthCheckRequest(), timeout)
-        return bool(response.status == health_pb2.HealthCheckResponse.SERVING)
+        return is_serving(self._call(self._services.health.Check, requests.health_request(""), timeout))
+
+    def health(self, *, timeout: float | None = 5.0) -> dict[str, bool]:
+        """The same for each of its services, by their full names."""
+        return {
+            name: is_serving(self._call(self._services.health.Check, requests.health_request(name), timeout))
+            for name in SERVICES
+        }
 
     def _call(self, method: Callable[..., Any], message: Any, timeout: float | None) -> Any:
-        deadline = None if timeout is None else time.monotonic() + timeout
-        attempt = 0
+        attempts = Attempts(self._retry, timeout)
         while True:
-            attempt += 1
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
             try:
-                return method(message, timeout=left)
+                return method(message, timeout=attempts.time_left_s())
             except grpc.RpcError as error:
-                typed = from_grpc(error)
-                pause = self._retry.pause_s(typed, attempt, left)
-                if pause is None:
-                    raise typed from error
-                time.sleep(pause)
+                pause = attempts.pause_s(error)
+            time.sleep(pause)
