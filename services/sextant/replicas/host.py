@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import onnxruntime as ort
 
@@ -15,6 +15,7 @@ from sextant.replicas.metrics import observe_model
 from sextant.replicas.served import Offer, ServedModel
 from sextant.runtime.runner import EventStream, SchedulerRunner
 from sextant.runtime.scheduler import StepScheduler
+from sextant.runtime.session import provider_names
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class ModelHost:
             )
             runners[name] = SchedulerRunner(scheduler, name, pace_s=config.stream_pace_ms / 1000)
             models[name] = ServedModel(
-                bundle.manifest, bundle.digest, bundle.size_bytes, _providers(config), ort.__version__
+                bundle.manifest, bundle.digest, bundle.size_bytes, provider_names(session_config), ort.__version__
             )
             for number, task in enumerate(family.warm_up(bundle)):
                 await _exhaust(runners[name].submit(Request(f"warm-up-{number}", name, (task,))))
@@ -86,10 +87,3 @@ async def _exhaust(stream: EventStream) -> None:
     async for events in stream:
         seen += len(events)
         stream.acknowledge(seen)
-
-
-def _providers(config: FamilyConfig) -> tuple[str, ...]:
-    """The ONNX Runtime names of the configured providers that this build has, in order of preference."""
-    known: Iterable[str] = ort.get_available_providers()
-    wanted = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-    return tuple(wanted[name] for name in config.providers if wanted[name] in known)

@@ -29,14 +29,14 @@ class SessionConfig:
     intra_op_threads: int = 0
 
 
-def open_session(path: Path, config: SessionConfig, *, intra_op_threads: int | None = None) -> ort.InferenceSession:
+def open_session(path: Path, config: SessionConfig) -> ort.InferenceSession:
     """A session on the ONNX file at `path`, on the first of the configured providers that can be had.
 
     Raises `ProviderUnavailable` where a provider is unknown, or where none of those asked for was given and
     falling back to the CPU was not allowed.
     """
     options = ort.SessionOptions()
-    options.intra_op_num_threads = config.intra_op_threads if intra_op_threads is None else intra_op_threads
+    options.intra_op_num_threads = config.intra_op_threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")
@@ -47,6 +47,12 @@ def open_session(path: Path, config: SessionConfig, *, intra_op_threads: int | N
         wanted = ", ".join(config.providers)
         raise ProviderUnavailable(f"asked for {wanted} without CPU fallback, ONNX Runtime gave {', '.join(got)}")
     return session
+
+
+def provider_names(config: SessionConfig) -> tuple[str, ...]:
+    """ONNX Runtime's names of the configured providers that this build has, in order of preference."""
+    known = ort.get_available_providers()
+    return tuple(_PROVIDER_NAMES[name] for name in config.providers if _PROVIDER_NAMES[name] in known)
 
 
 def _provider(name: str, config: SessionConfig) -> str | tuple[str, dict[str, Any]]:
