@@ -21,7 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hypothesis import settings
 
 from sextant.bundles.progress import no_progress
-from sextant.bundles.store import Bundle, cache_directory
+from sextant.bundles.store import SHIPPED_DIRECTORY, Bundle, cache_directory, open_bundle
 from sextant.families.importing import pull
 from tests.probe import write_probe_bundle
 
@@ -54,7 +54,7 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Platform:
-    """A platform that `sextant up` runs, with two gateways on one port and two replicas of each family."""
+    """A platform that `sextant up` runs, with two gateways on one port, and two replicas of transformers and probes."""
 
     target: str
     metrics_urls: tuple[str, str]
@@ -125,6 +125,15 @@ def edit_manifest(bundle: Bundle, edit: Callable[[str], str]) -> None:
     assert path.read_text() != before
 
 
+def shipped_models() -> dict[str, list[str]]:
+    """The bundles of the package, by family."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(SHIPPED_DIRECTORY.iterdir()):
+        if path.is_dir():
+            found.setdefault(open_bundle(path).manifest.family, []).append(path.name)
+    return found
+
+
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory, text_model, sentence_model) -> Iterator[Platform]:
     """The whole of Sextant as `sextant up` starts it, once for the test run."""
@@ -134,6 +143,7 @@ def platform(tmp_path_factory, text_model, sentence_model) -> Iterator[Platform]
     config = {
         "families": {
             "transformer": {"models": [TEXT_MODEL, SENTENCE_MODEL], "replicas": 2, "num_cpus": 0},
+            **{family: {"models": models, "num_cpus": 0} for family, models in shipped_models().items()},
             "probe": {
                 "models": ["probe", *damaged],
                 "implementation": "tests.probe:FAMILY",

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import sextant
-from sextant.cli import chat, demo, encode, generate, models, route, score, status, terminal, up
+from sextant.cli import chat, demo, encode, generate, models, route, score, status, terminal, up, zoo
 
 app = typer.Typer(
     name="sextant",
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 app.add_typer(generate.app, name="generate")
 app.add_typer(models.app, name="models")
+app.add_typer(zoo.app, name="zoo")
 app.command("chat")(chat.chat)
 app.command("encode")(encode.encode)
 app.command("score")(score.score)

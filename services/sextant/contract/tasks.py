@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sextant.contract.media import Media
+from sextant.contract.media import Image, Latent, Media
 
 
 class TaskKind(StrEnum):
@@ -66,8 +66,65 @@ class FillMaskParameters:
     candidates: int = 5
 
 
+@dataclass(frozen=True, slots=True)
+class GanParameters:
+    """How a GAN samples and inverts; None takes the bundle's default. Ranges as in generation.proto."""
+
+    truncation: float | None = None
+    mixing_layer: int | None = None
+    inversion_steps: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VaeParameters:
+    """How a VAE samples and scores; None takes the bundle's default. Ranges as in generation.proto."""
+
+    temperature: float | None = None
+    importance_samples: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlowParameters:
+    """How a flow samples; None takes the bundle's default. Ranges as in generation.proto."""
+
+    temperature: float | None = None
+
+
 # A family adds its own parameters here when it comes; one dataclass per message of generation.proto.
-Parameters = TextParameters | FillMaskParameters
+Parameters = TextParameters | FillMaskParameters | GanParameters | VaeParameters | FlowParameters
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What the output should measure; fields at 0 take the model's own size."""
+
+    width_px: int = 0
+    height_px: int = 0
+    duration_s: float = 0.0
+    rows: int = 0
+
+
+class InterpolationPath(StrEnum):
+    """Which path leads from one latent to another: a straight line, or a great arc (slerp)."""
+
+    LINEAR = "linear"
+    SPHERICAL = "spherical"
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """One frame of a path through a latent space: `position` is 0 at the start and 1 at the end.
+
+    An end that is None is drawn from the request's seed by the model. With `traverse_index` that coordinate
+    alone moves, from the start's value to the end's; with no end given, from -3 to 3 standard deviations of the
+    prior. `path` None takes the model's own default.
+    """
+
+    position: float
+    start: Latent | None = None
+    end: Latent | None = None
+    path: InterpolationPath | None = None
+    traverse_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +133,8 @@ class Task:
 
     `index` is the item's place in the request: item i depends on (seed, index) alone. `prompt` and `chat`
     exclude each other. `source` is what Transform, Encode, Decode and Score work on; `context` is what a
-    scored text follows. `parameters` is None where the caller gave none.
+    scored text follows. `walk` is set for Interpolate alone: a task is one frame. `mask` says where Transform
+    may change its source (white), `strength` how far, in (0, 1]. `parameters` is None where the caller gave none.
     """
 
     kind: TaskKind
@@ -88,6 +146,10 @@ class Task:
     context: str = ""
     conditions: Conditions = Conditions()
     parameters: Parameters | None = None
+    size: Size = Size()
+    walk: Walk | None = None
+    mask: Image | None = None
+    strength: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

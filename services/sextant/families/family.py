@@ -25,6 +25,9 @@ class Family(Protocol):
 # One line a family: its name in manifests, and where its `FAMILY` object lives.
 FAMILIES: dict[str, str] = {
     "transformer": "sextant.families.transformer:FAMILY",
+    "vae": "sextant.families.vae:FAMILY",
+    "gan": "sextant.families.gan:FAMILY",
+    "flow": "sextant.families.flow:FAMILY",
 }
 
 

@@ -1,0 +1,111 @@
+"""`sextant zoo`: how the shipped models are made, and how they are judged. Needs `pip install 'sextant[train]'`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sextant.bundles.store import SHIPPED_DIRECTORY, pulled_directory
+from sextant.contract.errors import SextantError
+
+if TYPE_CHECKING:
+    from sextant.zoo.recipe import Recipe
+
+app = typer.Typer(no_args_is_help=True, help="Train the shipped models again, publish and judge them.")
+
+Name = Annotated[str, typer.Argument(help="A recipe; `sextant zoo list` names them.")]
+Names = Annotated[list[str] | None, typer.Argument(help="Models; all of the zoo if none is named.")]
+To = Annotated[Path | None, typer.Option("--to", help="Directory of bundles. Default: the user's own.")]
+
+
+@app.command("list")
+def list_recipes() -> None:
+    """List the recipes."""
+    with _training() as recipes:
+        table = Table("recipe", "family", "steps", "batch", "core-hours", "what")
+        for recipe in recipes().values():
+            numbers = str(recipe.steps), str(recipe.batch), f"{recipe.core_hours:.1f}"
+            table.add_row(*map(Text, (recipe.name, recipe.family, *numbers, recipe.summary)))
+        Console().print(table)
+
+
+@app.command()
+def where() -> None:
+    """Print the directory of data sets and checkpoints."""
+    with _training():
+        from sextant.zoo.data.location import zoo_directory
+
+        print(zoo_directory())
+
+
+@app.command()
+def train(
+    name: Name,
+    to: To = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Stop after so many steps. Default: the recipe's.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads; shipped models were trained with 1.")] = 1,
+) -> None:
+    """Train a model and write its bundle. Interrupt it at will: the same command goes on where it was."""
+    with _training() as recipes:
+        import torch
+
+        torch.set_num_threads(threads)
+        recipe = _recipe(recipes(), name)
+        training, seconds = recipe.train(Console(stderr=True), steps)
+        bundle = recipe.publish(training, name, to or pulled_directory())
+        print(f"{bundle.path}: {bundle.size_bytes / 1e6:.1f} MB, trained in {seconds / 3600:.2f} core-hours")
+
+
+@app.command()
+def publish(name: Name, to: To = None) -> None:
+    """Write the bundle of a model from its last checkpoint, as it is."""
+    with _training() as recipes:
+        recipe = _recipe(recipes(), name)
+        if not recipe.checkpoint.exists():
+            raise SextantError(f"{recipe.checkpoint} is missing: `sextant zoo train {name}` comes first")
+        training, _ = recipe.train(Console(stderr=True), stop_at=0)
+        bundle = recipe.publish(training, name, to or pulled_directory())
+        print(f"{bundle.path}: {bundle.size_bytes / 1e6:.1f} MB")
+
+
+@app.command()
+def evaluate(
+    names: Names = None,
+    bundles: Annotated[Path, typer.Option(help="Directory of the bundles to judge.")] = SHIPPED_DIRECTORY,
+    sheets: Annotated[Path, typer.Option(help="Where pictures of what was made are written.")] = Path("docs/samples"),
+) -> None:
+    """Measure models as they are served; write the figures into their manifests, and sheets of what they make."""
+    with _training() as recipes:
+        from sextant.zoo.evaluate.report import evaluate_bundle
+
+        for name in names or list(recipes()):
+            _recipe(recipes(), name)
+            for measurement in evaluate_bundle(bundles / name, sheets):
+                print(f"{name:18} {measurement.name:32} {measurement.value:10.4g} {measurement.unit}")
+
+
+@contextmanager
+def _training() -> Iterator["Callable[[], dict[str, Recipe]]"]:
+    """The recipes, if what training needs is installed; plain errors besides."""
+    try:
+        from sextant.zoo.data.location import DataMissing
+        from sextant.zoo.recipes import all_recipes
+    except ImportError as error:
+        print(f"{error.name} is not installed: pip install 'sextant[train]'")
+        raise typer.Exit(1) from error
+    try:
+        yield all_recipes
+    except (DataMissing, SextantError) as error:
+        print(error)
+        raise typer.Exit(1) from error
+
+
+def _recipe(recipes: "dict[str, Recipe]", name: str) -> "Recipe":
+    if name not in recipes:
+        raise SextantError(f"there is no recipe {name!r}; there are {', '.join(recipes)}")
+    return recipes[name]

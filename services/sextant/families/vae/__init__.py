@@ -1,0 +1,32 @@
+"""Variational autoencoders: pictures from latents, latents from pictures, and a bound on likelihoods.
+
+Reading order: `sampler`, `single_calls`, `scoring`, `pixel_likelihood` and `bounds` for the mathematics; `networks`,
+`train` and `export` are the torch side.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sextant.bundles.store import Bundle
+from sextant.contract.tasks import Task
+from sextant.runtime.sampler import Sampler
+from sextant.runtime.session import SessionConfig
+
+
+class VaeFamily:
+    """See `families.family.Family`."""
+
+    def load(self, bundle: Bundle, config: SessionConfig) -> Sampler[Any]:
+        """The bundle as a sampler. Raises `BundleRefused`."""
+        from sextant.families.vae.sampler import VaeSampler
+
+        return VaeSampler.load(bundle, config)
+
+    def warm_up(self, bundle: Bundle) -> Sequence[Task]:
+        """Tasks that touch every code path once."""
+        from sextant.families.vae.sampler import warm_up
+
+        return warm_up(bundle)
+
+
+FAMILY = VaeFamily()

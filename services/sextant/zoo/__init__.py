@@ -1,0 +1,4 @@
+"""Recipes for the models that ship: their data, their hyper-parameters, and how they are judged.
+
+Training only: nothing that serves imports this package.
+"""

@@ -1,0 +1,112 @@
+"""Models as they are served: their samplers, asked as a replica asks them, without the network in between."""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sextant.bundles.store import Bundle
+from sextant.contract.events import Likelihood, Result
+from sextant.contract.media import Image, Latent, Media
+from sextant.contract.tasks import Conditions, Task, TaskKind
+from sextant.families.family import FAMILIES, family_at
+from sextant.runtime.rng import RequestRng
+from sextant.runtime.sampler import Sampler
+from sextant.runtime.session import SessionConfig
+
+
+class Served:
+    """A bundle whose sampler can be asked for many things at once."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self._sampler: Sampler[Any] = family_at(FAMILIES[bundle.manifest.family]).load(bundle, SessionConfig())
+
+    def results(self, tasks: Iterable[Task]) -> list[Result]:
+        """The result of every task, in order; as many share a call as the sampler allows."""
+        results: list[Result] = []
+        waiting: list[Task] = []
+        rows = 0
+        for task in tasks:
+            cost = self._sampler.cost(task).rows
+            if waiting and rows + cost > self._sampler.limits.rows_per_step:
+                results += self._run(waiting)
+                waiting, rows = [], 0
+            waiting.append(task)
+            rows += cost
+        return results + self._run(waiting)
+
+    def pictures(self, count: int, seed: int = 0, labels: Sequence[str] | None = None) -> NDArray[np.uint8]:
+        """`count` pictures, uint8[n, h, w, c], of the classes `labels` in turn where they are given."""
+        tasks = (
+            Task(
+                TaskKind.GENERATE,
+                seed=seed,
+                index=index,
+                conditions=Conditions(class_label=labels[index % len(labels)] if labels else ""),
+            )
+            for index in range(count)
+        )
+        return np.stack([pixels_of(result) for result in self.results(tasks)])
+
+    def codes(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The mean code of each picture, float32[n, d]."""
+        found = self.results(_about(TaskKind.ENCODE, (Image(image) for image in images)))
+        return np.stack([latent_of(result).mean for result in found]).astype(np.float32)
+
+    def decoded(
+        self, codes: NDArray[np.float32], space: str, conditions: Conditions | None = None
+    ) -> NDArray[np.uint8]:
+        """The picture of each code, uint8[n, h, w, c]."""
+        tasks = _about(TaskKind.DECODE, (Latent(space, code) for code in codes), conditions or Conditions())
+        return np.stack([pixels_of(result) for result in self.results(tasks)])
+
+    def likelihoods(self, items: Iterable[Media], parameters: Any = None) -> list[Likelihood]:
+        """The likelihood of each item."""
+        found = self.results(_about(TaskKind.SCORE, items, parameters))
+        return [result.content for result in found if isinstance(result.content, Likelihood)]
+
+    def seconds_alone(self, task: Task, repeats: int = 15) -> float:
+        """Median time of one task with no company, network calls and all."""
+        self._run([task])
+        taken = []
+        for _ in range(repeats):
+            started = time.perf_counter()
+            self._run([task])
+            taken.append(time.perf_counter() - started)
+        return float(np.median(taken))
+
+    def _run(self, tasks: Sequence[Task]) -> list[Result]:
+        sampler = self._sampler
+        states = [sampler.start(task, RequestRng(task.seed, task.index)) for task in tasks]
+        try:
+            while open_states := [state for state in states if not state.done]:
+                group = sampler.group(open_states[0])
+                sampler.step([state for state in open_states if sampler.group(state) == group])
+            return [sampler.result(state) for state in states]
+        finally:
+            for state in states:
+                sampler.release(state)
+
+
+def pixels_of(result: Result) -> NDArray[np.uint8]:
+    """The picture in a result."""
+    if not isinstance(result.content, Image):
+        raise TypeError(f"a picture was expected, not {type(result.content).__name__}")
+    return result.content.pixels
+
+
+def latent_of(result: Result) -> Latent:
+    """The latent in a result."""
+    if not isinstance(result.content, Latent):
+        raise TypeError(f"a latent was expected, not {type(result.content).__name__}")
+    return result.content
+
+
+def _about(
+    kind: TaskKind, items: Iterable[Media], conditions: Conditions | None = None, parameters: Any = None
+) -> Iterable[Task]:
+    for index, item in enumerate(items):
+        yield Task(kind, seed=0, index=index, source=item, conditions=conditions or Conditions(), parameters=parameters)
