@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired, TypedDict, Unpack
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, Unpack, cast
 
 import tomli_w
 from filelock import FileLock
@@ -19,7 +19,7 @@ from sextant.contract.events import Estimator
 from sextant.contract.media import Modality
 from sextant.contract.tasks import TaskKind
 
-__all__ = ["Bundle", "ImportOptions", "ManifestFields", "Version", "write_bundle"]
+__all__ = ["Bundle", "ImportOptions", "ManifestFields", "Version", "with_measurements", "write_bundle"]
 
 Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
 
@@ -98,6 +98,16 @@ def write_bundle(directory: Path, files: Mapping[str, Path | bytes], **fields: U
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     return Bundle(directory / name, written.manifest, written.digest)
+
+
+def with_measurements(bundle: Bundle, measurements: Sequence[Measurement]) -> Bundle:
+    """Writes the bundle anew with these measurements in place of those it had; all else stays."""
+    fields = {name: getattr(bundle.manifest, name) for name in bundle.manifest.model_fields_set}
+    for worked_out in ("files", "schema_version"):
+        fields.pop(worked_out, None)
+    fields["measurements"] = tuple(measurements)
+    files: dict[str, Path | bytes] = {name: bundle.file(name).read_bytes() for name in bundle.manifest.files}
+    return write_bundle(bundle.path.parent, files, **cast(ManifestFields, fields))
 
 
 def _put(path: Path, content: Path | bytes) -> dict[str, Any]:

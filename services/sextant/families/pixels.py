@@ -111,7 +111,7 @@ def _read_tensor(array: NDArray[np.generic], spec: ImageSpec, path: str) -> NDAr
         return array.astype(np.float32) / np.float32(_WHITE)
     if not np.issubdtype(array.dtype, np.floating):
         raise InvalidRequest(path, f"holds {array.dtype.name}; must be uint8, or floats from 0 to 1")
-    values = array.astype(np.float32)
-    if not ((values >= 0) & (values <= 1)).all():  # NaN included
+    values = array.astype(np.float64)
+    if not ((values >= 0) & (values <= 1)).all():  # NaN is neither
         raise InvalidRequest(path, "must hold floats from 0 to 1 and nothing else")
-    return values
+    return values.astype(np.float32)

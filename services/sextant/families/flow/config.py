@@ -2,8 +2,11 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from sextant.bundles.manifest import Manifest
+from sextant.bundles.verify import explain
+from sextant.contract.errors import BundleRefused
 from sextant.families.pixels import ImageSpec
 
 
@@ -52,3 +55,17 @@ class FlowDefaults(BaseModel):
 
     temperature: float = Field(default=1.0, ge=0, le=10)
     rows_per_step: int = Field(default=64, ge=1, le=4096)
+
+
+def read_network_config(manifest: Manifest) -> GlowNetworkConfig | RealNvpNetworkConfig:
+    """`network` of a flow's manifest, by its architecture. Raises `BundleRefused`."""
+    try:
+        if manifest.architecture == "glow":
+            return GlowNetworkConfig.model_validate(manifest.network)
+        if manifest.architecture == "realnvp":
+            return RealNvpNetworkConfig.model_validate(manifest.network)
+    except ValidationError as error:
+        raise BundleRefused(manifest.name, explain(error)) from error
+    raise BundleRefused(
+        manifest.name, f"flows of architecture {manifest.architecture!r} are unknown; known: glow, realnvp"
+    )

@@ -25,6 +25,8 @@ from sextant.runtime.rng import RequestRng
 from sextant.runtime.sampler import Cost, Limits
 from sextant.runtime.session import SessionConfig
 
+ARCHITECTURES = frozenset({"vae", "beta-vae", "cvae"})  # one to serve; they differ in how they were trained
+
 # Items that a replica holds at a time: a picture each, and when scored one call's samples.
 _SLOTS = 256
 
@@ -51,6 +53,10 @@ class VaeSampler:
     def load(cls, bundle: Bundle, session_config: SessionConfig) -> "VaeSampler":
         """The VAE in a bundle. Raises `BundleRefused` where its manifest does not fit its networks."""
         manifest = bundle.manifest
+        if manifest.architecture not in ARCHITECTURES:
+            known = ", ".join(sorted(ARCHITECTURES))
+            reason = f"VAEs of architecture {manifest.architecture!r} are unknown; known: {known}"
+            raise BundleRefused(manifest.name, reason)
         try:
             config = VaeNetworkConfig.model_validate(manifest.network)
             defaults = VaeDefaults.model_validate(manifest.defaults)

@@ -7,7 +7,9 @@ has its true counterpart in the other: never shown in training, which is unpaire
 """
 
 import io
+import json
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sextant.zoo.data.location import found, zoo_directory
+from sextant.zoo.data.location import DataMissing, found, zoo_directory
 
 SIZE = 64
 PROVENANCE = (
@@ -24,6 +26,7 @@ PROVENANCE = (
     "recipe of this name."
 )
 _HOW = "Get it with `npm pack emoji-datasource-google@16.0.0 @lobehub/fluent-emoji-3d@1.1.0` in that directory."
+_NOTO, _FLUENT = "emoji-datasource-google-16.0.0.tgz", "lobehub-fluent-emoji-3d-1.1.0.tgz"
 _HELD_OUT_EVERY = 8  # one emoji in eight is for judging
 
 
@@ -40,13 +43,35 @@ class EmojiPairs:
 def load(held_out: bool) -> EmojiPairs:
     """The characters that both sets draw: those for training, or those held out. Raises `DataMissing`."""
     directory = zoo_directory()
-    noto = _read(directory / "emoji-datasource-google-16.0.0.tgz", "package/img/google/64/", ".png")
-    fluent = _read(directory / "lobehub-fluent-emoji-3d-1.1.0.tgz", "package/assets/", ".webp")
+    noto = _read(directory / _NOTO, "package/img/google/64/", ".png")
+    fluent = _read(directory / _FLUENT, "package/assets/", ".webp")
     names = sorted(noto.keys() & fluent.keys())
     chosen = [name for index, name in enumerate(names) if (index % _HELD_OUT_EVERY == 0) is held_out]
     return EmojiPairs(
         tuple(chosen), np.stack([noto[name] for name in chosen]), np.stack([fluent[name] for name in chosen])
     )
+
+
+@cache
+def _kind_of() -> dict[str, str]:
+    """What kind of thing each character shows, by its code points."""
+    with tarfile.open(found(zoo_directory() / _NOTO, _HOW)) as tar:
+        file = tar.extractfile("package/emoji.json")
+        if file is None:
+            raise DataMissing(f"{_NOTO} has no emoji.json. {_HOW}")
+        entries = json.load(file)
+    kinds = {}
+    for entry in entries:
+        for variant in (entry, *entry.get("skin_variations", {}).values()):
+            kinds[variant["unified"].lower().replace("-fe0f", "")] = entry["category"]
+    return kinds
+
+
+def kinds(names: Sequence[str]) -> NDArray[np.int64]:
+    """The kind of each character (smileys, animals, flags, ...) as a number from 0; `names` as in `EmojiPairs`."""
+    known = _kind_of()
+    ordered = sorted(set(known.values()))
+    return np.array([ordered.index(known[name]) for name in names])
 
 
 def _read(archive: Path, prefix: str, suffix: str) -> dict[str, NDArray[np.uint8]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class ConditionalAccuracy:
-    """`overall` is over all samples, `per_class` by class number; `confusion` counts int[asked, told], classes sorted."""
+    """`overall` is over all samples, `per_class` by class number; `confusion` counts int[asked, told], sorted."""
 
     overall: float
     per_class: dict[int, float]

@@ -27,7 +27,8 @@ _PENALTIES = (1e-3, 3e-3, 1e-2, 3e-2)
 
 @dataclass(frozen=True, slots=True)
 class Dci:
-    """All in [0, 1]. `importance` is R, float[d, factors]; `accuracy` the informativeness of the code for each factor."""
+    """All in [0, 1] but `importance`, which is R, float[d, factors]. `accuracy` float[factors] is the share of
+    each factor told rightly, and `informativeness` its mean."""
 
     disentanglement: float
     completeness: float

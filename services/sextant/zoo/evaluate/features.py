@@ -80,7 +80,7 @@ def train_classifier(
     images: NDArray[np.uint8],
     labels: NDArray[np.int64],
     *,
-    epochs: int = 12,
+    epochs: int = 13,
     seed: int = 0,
     threads: int = 1,
     progress: Progress | None = None,
@@ -109,7 +109,7 @@ def train_attribute_classifier(
     values: NDArray[np.int64],
     heads: Mapping[str, int],
     *,
-    epochs: int = 12,
+    epochs: int = 13,
     seed: int = 0,
     threads: int = 1,
     progress: Progress | None = None,
@@ -129,7 +129,8 @@ def train_attribute_classifier(
     with torch.random.fork_rng(), _threads(threads):
         torch.manual_seed(seed)
         stem_stride = 1 if images.shape[1] <= _LARGEST_AT_FULL_RESOLUTION else 2
-        net = FeatureNet(images.shape[3], heads, stem_stride=stem_stride).to(memory_format=torch.channels_last)
+        net = FeatureNet(images.shape[3], heads, stem_stride=stem_stride)
+        net.to(memory_format=torch.channels_last)
         pictures = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
         targets = torch.from_numpy(values.astype(np.int64))
         steps = epochs * (len(pictures) // batch)
@@ -150,7 +151,8 @@ def train_attribute_classifier(
             cycle.step()
             if progress is not None:
                 progress(step + 1, steps, float(loss.detach()))
-    return net.eval()
+    net.eval()
+    return net
 
 
 def features(net: FeatureNet, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -186,7 +188,8 @@ def load(path: Path) -> FeatureNet:
         shape = json.loads(file.metadata()[_SHAPE])
         net = FeatureNet(shape["channels"], shape["heads"], stem_stride=shape["stem_stride"])
         net.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-    return net.eval()
+    net.eval()
+    return net
 
 
 def _check(images: NDArray[np.uint8], values: NDArray[np.int64], heads: Mapping[str, int], batch: int) -> None:

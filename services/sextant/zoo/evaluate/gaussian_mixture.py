@@ -36,7 +36,8 @@ class GaussianMixture:
         """log p of each row [n, d] in nats, float64[n]."""
         scaled = (rows - self.centre) / self.scale
         joint = _joint(scaled, self.log_weights, self.means, self.covariances)
-        return _log_sum(joint) - np.log(self.scale).sum()
+        nats: NDArray[np.float64] = _log_sum(joint) - np.log(self.scale).sum()
+        return nats
 
 
 def fit_gaussian_mixture(
@@ -134,7 +135,8 @@ def _k_means(x: NDArray[np.float64], components: int, rng: np.random.Generator) 
 
 
 def _nearest(x: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.int64]:
-    return _squared(x, centres).argmin(1)
+    nearest: NDArray[np.int64] = _squared(x, centres).argmin(1)
+    return nearest
 
 
 def _squared(x: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ _PICTURES_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class PixelGaussian:
-    """Gaussians over pictures of `shape` (h, w, c). For each class: its mean [d] and centred pictures [n, d], white = 1.
+    """Gaussians over pictures of `shape` (h, w, c): of each class its mean [d] and centred pictures [n, d], white = 1.
 
     The covariance is centred.T @ centred / (n - 1) + ridge: never formed, as d^2 numbers would not fit for large
     pictures. A draw is the mean plus the centred pictures weighted by independent normals over sqrt(n - 1).
@@ -28,7 +28,12 @@ class PixelGaussian:
     centred: dict[int, NDArray[np.float32]]
 
     def sample(self, labels: NDArray[np.int64], seed: int = 0, *, diagonal: bool = False) -> NDArray[np.uint8]:
-        """A picture of the class of each label, uint8[n, h, w, c]; with `diagonal`, each pixel drawn on its own."""
+        """A picture of the class of each label, uint8[n, h, w, c]; with `diagonal`, each pixel drawn on its own.
+
+        Raises `ValueError` for a class without pictures to be fitted to.
+        """
+        if strangers := set(labels.tolist()) - set(self.means):
+            raise ValueError(f"there were no pictures of class {min(strangers)}")
         rng = np.random.default_rng(seed)
         samples = np.empty((len(labels), int(np.prod(self.shape))), np.uint8)
         for label in np.unique(labels):
@@ -44,10 +49,12 @@ class PixelGaussian:
         freedom = max(1, len(centred) - 1)
         noise = rng.standard_normal((count, centred.shape[1]), np.float32)
         if diagonal:
-            varies = np.sqrt(np.square(centred).sum(0) / freedom + _RIDGE)
-            return (noise * varies).astype(np.float32)
+            variance = np.square(centred).sum(0, dtype=np.float64) / freedom + _RIDGE
+            independent: NDArray[np.float32] = noise * np.sqrt(variance).astype(np.float32)
+            return independent
         weights = rng.standard_normal((count, len(centred)), np.float32) / np.float32(np.sqrt(freedom))
-        return (weights @ centred + noise * np.float32(np.sqrt(_RIDGE))).astype(np.float32)
+        correlated: NDArray[np.float32] = weights @ centred + noise * np.float32(np.sqrt(_RIDGE))
+        return correlated
 
 
 def fit_pixel_gaussian(images: NDArray[np.uint8], labels: NDArray[np.int64] | None = None) -> PixelGaussian:

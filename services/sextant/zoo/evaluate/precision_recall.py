@@ -6,7 +6,8 @@ of samples inside the manifold of the real data, recall the share of real data i
 
 Density and coverage (Naeem et al. 2020, eq. 3-4, k = 5) count balls of the real data only, which outliers among the
 samples cannot inflate. Density: how many such balls a sample lies in, over k; 1 for real data, above 1 where samples
-crowd into the middle. Coverage: the share of real balls with a sample in them; 1 - 2^-k or so at best.
+crowd into the middle. Coverage: the share of real balls with a sample in them; about 1 - 2^-k for
+other real data.
 """
 
 from collections.abc import Iterator

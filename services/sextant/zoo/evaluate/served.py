@@ -53,20 +53,19 @@ class Served:
 
     def codes(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The mean code of each picture, float32[n, d]."""
-        found = self.results(_about(TaskKind.ENCODE, (Image(image) for image in images)))
+        found = self.results(about(TaskKind.ENCODE, (Image(image) for image in images)))
         return np.stack([latent_of(result).mean for result in found]).astype(np.float32)
 
-    def decoded(
-        self, codes: NDArray[np.float32], space: str, conditions: Conditions | None = None
-    ) -> NDArray[np.uint8]:
+    def decoded(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
         """The picture of each code, uint8[n, h, w, c]."""
-        tasks = _about(TaskKind.DECODE, (Latent(space, code) for code in codes), conditions or Conditions())
+        space = self.bundle.manifest.latent_spaces[0].id
+        tasks = about(TaskKind.DECODE, (Latent(space, code) for code in codes))
         return np.stack([pixels_of(result) for result in self.results(tasks)])
 
-    def likelihoods(self, items: Iterable[Media], parameters: Any = None) -> list[Likelihood]:
-        """The likelihood of each item."""
-        found = self.results(_about(TaskKind.SCORE, items, parameters))
-        return [result.content for result in found if isinstance(result.content, Likelihood)]
+    def nats(self, tasks: Iterable[Task]) -> NDArray[np.float64]:
+        """The log-likelihood that each Score answers with, in nats."""
+        contents = [result.content for result in self.results(tasks)]
+        return np.array([content.log_likelihood_nats for content in contents if isinstance(content, Likelihood)])
 
     def seconds_alone(self, task: Task, repeats: int = 15) -> float:
         """Median time of one task with no company, network calls and all."""
@@ -105,7 +104,7 @@ def latent_of(result: Result) -> Latent:
     return result.content
 
 
-def _about(
+def about(
     kind: TaskKind, items: Iterable[Media], conditions: Conditions | None = None, parameters: Any = None
 ) -> Iterable[Task]:
     for index, item in enumerate(items):

@@ -23,9 +23,7 @@ class SparseClassifier:
     bias: NDArray[np.float64]
 
 
-def fit_sparse_classifier(
-    x: NDArray[np.float64], y: NDArray[np.int64], kinds: int, penalty: float
-) -> SparseClassifier:
+def fit_sparse_classifier(x: NDArray[np.float64], y: NDArray[np.int64], kinds: int, penalty: float) -> SparseClassifier:
     """Fitted to x[n, d], of standard deviation about 1, and y int[n] in 0 to kinds - 1. `penalty` is in nats."""
     count, width = x.shape
     inputs = np.concatenate([x, np.ones((count, 1))], axis=1)

@@ -145,7 +145,7 @@ RECIPES = (
         data=_fashion_signed,
         build=_biggan,
         publish=_publish_biggan,
-        steps=6_000,
+        steps=4_500,
         batch=64,
     ),
     Recipe(
@@ -175,7 +175,7 @@ RECIPES = (
         data=_emoji,
         build=_cyclegan,
         publish=_publish_cyclegan,
-        steps=8_000,
+        steps=6_500,
         batch=4,
     ),
 )

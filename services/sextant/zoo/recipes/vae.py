@@ -63,7 +63,7 @@ RECIPES = (
                 "Clothes of a class, 28 x 28, grey, with a code of 16 numbers (conditional VAE).", fashion.PROVENANCE
             ),
         ),
-        steps=5_000,
+        steps=4_000,
         batch=64,
     ),
     Recipe(

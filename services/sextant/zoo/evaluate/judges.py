@@ -1,0 +1,57 @@
+"""The networks in whose features samples are compared: one for each data set, trained here once and kept."""
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress
+
+from sextant.zoo.data import emoji, faces, fashion
+from sextant.zoo.data.location import zoo_directory
+from sextant.zoo.evaluate.features import FeatureNet, load, save, train_attribute_classifier, train_classifier
+
+FACES_TRAINED_ON = 20_000
+
+
+@cache
+def fashion_judge() -> FeatureNet:
+    """Tells the ten classes of Fashion-MNIST apart."""
+    images, labels = fashion.load("train")
+    return _kept("fashion", lambda tell: train_classifier(images, labels, progress=tell))
+
+
+@cache
+def faces_judge() -> FeatureNet:
+    """Tells the value of every attribute of a rendered face."""
+    drawn = faces.load(FACES_TRAINED_ON, 64, 0)
+    heads = {name: len(options) for name, options in drawn.attributes.items()}
+    return _kept(
+        "faces",
+        # Neither moved nor mirrored: faces always stand in the same place.
+        lambda tell: train_attribute_classifier(
+            drawn.images, drawn.values, heads, epochs=3, shift=0, flip=False, progress=tell
+        ),
+    )
+
+
+@cache
+def emoji_judge() -> FeatureNet:
+    """Tells what kind of thing an emoji shows, in either style: trained on those that are not held out."""
+    pairs = emoji.load(held_out=False)
+    labels = emoji.kinds(pairs.names)
+    images: NDArray[np.uint8] = np.concatenate([pairs.noto, pairs.fluent])
+    both = np.concatenate([labels, labels])
+    return _kept("emoji", lambda tell: train_classifier(images, both, epochs=8, progress=tell))
+
+
+def _kept(name: str, train: Callable[[Callable[[int, int, float], None]], FeatureNet]) -> FeatureNet:
+    """The judge from disk, or trained now and put there."""
+    path = zoo_directory() / "judges" / f"{name}.safetensors"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with Progress(transient=True) as bar:
+            shown = bar.add_task(f"training the judge of {name}")
+            judge = train(lambda done, total, _: bar.update(shown, completed=done, total=total))
+        save(judge, path)
+    return load(path)

@@ -1,0 +1,54 @@
+"""What translation between styles is judged by: is the result nearer to the true counterpart than what was given?"""
+
+from pathlib import Path
+
+import numpy as np
+
+from sextant.contract.media import Image
+from sextant.contract.tasks import Conditions, Task, TaskKind
+from sextant.zoo.data import emoji
+from sextant.zoo.evaluate import sheets
+from sextant.zoo.evaluate.features import accuracy, features
+from sextant.zoo.evaluate.figures import Figures
+from sextant.zoo.evaluate.judges import emoji_judge
+from sextant.zoo.evaluate.reconstruction import feature_distance, reconstruction
+from sextant.zoo.evaluate.served import Served, pixels_of
+
+
+def cyclegan(served: Served, figures: Figures, sheet: Path) -> None:
+    """A translator between emoji styles, against the true counterparts that training never paired."""
+    pairs, judge = emoji.load(held_out=True), emoji_judge()
+    figures.add(
+        "judge_accuracy",
+        accuracy(judge, np.concatenate([pairs.noto, pairs.fluent]), np.tile(emoji.kinds(pairs.names), 2)),
+        "1",
+        "kind of thing shown, held-out emoji: the network of the feature distances",
+    )
+    for direction, source, truth in (
+        ("noto-to-fluent", pairs.noto, pairs.fluent),
+        ("fluent-to-noto", pairs.fluent, pairs.noto),
+    ):
+        tasks = (
+            Task(
+                TaskKind.TRANSFORM,
+                seed=0,
+                index=index,
+                source=Image(image),
+                conditions=Conditions(attributes={"direction": direction}),
+            )
+            for index, image in enumerate(source)
+        )
+        made = np.stack([pixels_of(result) for result in served.results(tasks)])
+        for name, pictures in (("translated", made), ("untranslated", source)):
+            near = reconstruction(pictures, truth)
+            far = feature_distance(lambda images: features(judge, images), pictures, truth)
+            on = f"{len(truth)} held-out emoji against their true counterparts, {direction}"
+            prefix = f"{direction}/{name}"
+            figures.add(f"{prefix}_ssim", near.ssim, "1", on)
+            figures.add(f"{prefix}_squared_error", near.squared_error, "1", on)
+            figures.add(f"{prefix}_feature_distance", far.relative, "1", f"{on}, over that of others")
+        if direction == "noto-to-fluent":
+            chosen = np.linspace(0, len(source) - 1, 60).astype(int)[20:36]
+            sheets.pairs(source[chosen], made[chosen], truth[chosen]).save(sheet, optimize=True)
+    alone = Task(TaskKind.TRANSFORM, seed=0, source=Image(pairs.noto[0]))
+    figures.add("latency", served.seconds_alone(alone), "s", "one picture alone, all cores, without the gateway")

@@ -1,0 +1,45 @@
+"""What is measured of each model, and where it is written: into its manifest, and as a sheet of what it makes.
+
+Everything is asked of the model as it is served. Figures carry what they were measured on.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sextant.bundles.manifest import Measurement
+from sextant.bundles.store import open_bundle
+from sextant.bundles.writer import with_measurements
+from sextant.zoo.evaluate.figures import Figures
+from sextant.zoo.evaluate.of_flows import glow, moons, shuttle
+from sextant.zoo.evaluate.of_pictures import faces_gan, fashion_gan
+from sextant.zoo.evaluate.of_translation import cyclegan
+from sextant.zoo.evaluate.of_vaes import faces_vae, fashion_vae
+from sextant.zoo.evaluate.served import Served
+
+Evaluation = Callable[[Served, Figures, Path], None]
+
+# By model: what measures it, given where its sheet goes.
+EVALUATIONS: dict[str, Evaluation] = {
+    "fashion-vae": fashion_vae,
+    "fashion-cvae": fashion_vae,
+    "faces-vae": faces_vae,
+    "faces-beta-vae": faces_vae,
+    "fashion-dcgan": fashion_gan,
+    "fashion-biggan": fashion_gan,
+    "faces-progan": faces_gan,
+    "faces-stylegan": faces_gan,
+    "emoji-cyclegan": cyclegan,
+    "fashion-glow": glow,
+    "shuttle-realnvp": shuttle,
+    "moons-realnvp": moons,
+}
+
+
+def evaluate_bundle(path: Path, sheet_directory: Path) -> list[Measurement]:
+    """Measures the bundle at `path`, writes the figures into its manifest and its sheet into `sheet_directory`."""
+    bundle = open_bundle(path)
+    served, figures = Served(bundle), Figures()
+    sheet_directory.mkdir(parents=True, exist_ok=True)
+    EVALUATIONS[bundle.manifest.name](served, figures, sheet_directory / f"{bundle.manifest.name}.png")
+    with_measurements(bundle, figures.all)
+    return figures.all
