@@ -7,6 +7,6 @@ from sextant.contract.errors import InvalidRequest
 
 
 def refuse_overflow(output: NDArray[np.floating], field: str = "") -> None:
-    """`InvalidRequest` where a network's output for `field` is not finite."""
+    """`InvalidRequest` where what a network made of `field` is not finite."""
     if not np.isfinite(output).all():
-        raise InvalidRequest(field, "lies so far from all data that the network overflows")
+        raise InvalidRequest(field, "leads so far from all data that the network overflows")

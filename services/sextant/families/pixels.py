@@ -57,12 +57,12 @@ def read_levels(
     return whole
 
 
-def to_image(pixels: NDArray[np.floating]) -> Image:
+def to_image(pixels: NDArray[np.floating], field: str = "") -> Image:
     """A network's float[c, h, w] as a picture: to the nearest of 256 levels, what lies outside [0, 1] clipped.
 
-    Raises `InvalidRequest` where a value is not finite.
+    Raises `InvalidRequest` for `field`, which led to the picture, where a value is not finite.
     """
-    refuse_overflow(pixels)
+    refuse_overflow(pixels, field)
     return image_of_levels(np.rint(np.clip(pixels, 0, 1) * _WHITE).astype(np.uint8))
 
 

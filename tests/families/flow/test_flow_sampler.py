@@ -380,7 +380,7 @@ def test_what_a_flow_of_pictures_cannot_take_is_refused_by_its_field(grey: FlowS
 @pytest.mark.parametrize(
     ("task", "field"),
     [
-        (decode(Latent("tiny/z", np.full(3, 3e38, np.float32))), ""),
+        (decode(Latent("tiny/z", np.full(3, 3e38, np.float32)), 2), "latents[2]"),
         (score(Table(COLUMNS, np.full((2, 3), 3e38, np.float32)), index=1), "items[1]"),
         (encode(Table(COLUMNS, np.full((2, 3), 3e38, np.float32)), index=1), "items[1]"),
     ],

@@ -28,5 +28,5 @@ class Domain(Protocol):
         ...
 
     def media(self, x: NDArray[np.float32]) -> Media:
-        """The rows as a medium. Raises `InvalidRequest` where the network overflowed."""
+        """The rows, finite, as a medium."""
         ...

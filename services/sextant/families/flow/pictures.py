@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from sextant.contract.media import Image, Media
 from sextant.contract.tasks import Size
-from sextant.families.overflow import refuse_overflow
 from sextant.families.pixels import ImageSpec, image_of_levels, read_levels
 from sextant.families.unread import check_size
 from sextant.runtime.rng import RequestRng
@@ -43,7 +42,6 @@ class Pictures:
 
     def media(self, x: NDArray[np.float32]) -> Image:
         """The cells that the only row lies in, those outside [0, 256) moved to its ends."""
-        refuse_overflow(x)
         return image_of_levels(np.clip(np.floor(x[0]), 0, 255).astype(np.uint8))
 
     def _levels(self, media: Media | None, field: str) -> NDArray[np.float32]:

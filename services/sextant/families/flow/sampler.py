@@ -97,13 +97,14 @@ class FlowSampler:
         read_class(task.conditions, ())
         match task.kind:
             case TaskKind.GENERATE:
-                return self._to_data(task, self._drawn(task, rng))
+                return self._to_data(task, self._drawn(task, rng), "flow.temperature")
             case TaskKind.DECODE:
                 refuse_unread(task)
-                return self._to_data(task, self._read_z(task.source, f"latents[{task.index}]"))
+                field = f"latents[{task.index}]"
+                return self._to_data(task, self._read_z(task.source, field), field)
             case TaskKind.INTERPOLATE:
                 refuse_unread(task)
-                return self._to_data(task, self._walked(task))
+                return self._to_data(task, self._walked(task), "end")
             case TaskKind.ENCODE:
                 refuse_unread(task)
                 field = f"items[{task.index}]"
@@ -169,8 +170,9 @@ class FlowSampler:
             return self._space
         return LatentSpace(id=self._space.id, shape=(rows, *self._space.shape))
 
-    def _to_data(self, task: Task, z: NDArray[np.float32]) -> FlowState:
-        return self._state(task, INVERSE, z, self._media)
+    def _to_data(self, task: Task, z: NDArray[np.float32], field: str) -> FlowState:
+        """On to a table or picture; `field` is what led to z, to be blamed where it leads too far."""
+        return self._state(task, INVERSE, z, partial(self._media, field))
 
     def _start_moving(self, task: Task) -> FlowState:
         """Transform: z of the picture, moved along the directions of attributes, and back."""
@@ -179,7 +181,7 @@ class FlowSampler:
         move = read_move(task.conditions.attributes, self._directions)
         if task.strength is not None:
             move = np.float32(task.strength) * move
-        return self._state(task, FORWARD, x, self._media, move)
+        return self._state(task, FORWARD, x, partial(self._media, "conditions.attributes"), move)
 
     def _state(
         self,
@@ -191,7 +193,8 @@ class FlowSampler:
     ) -> FlowState:
         return FlowState(task.index, network, rows, self.limits.rows_per_step, finish, move)
 
-    def _media(self, outputs: Rows) -> Media:
+    def _media(self, field: str, outputs: Rows) -> Media:
+        refuse_overflow(outputs["x"], field)
         return self._domain.media(outputs["x"])
 
     def _latent(self, field: str, outputs: Rows) -> Latent:

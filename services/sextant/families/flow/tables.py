@@ -8,7 +8,6 @@ from sextant.contract.media import Media, Table
 from sextant.contract.tasks import Size
 from sextant.contract.violations import quoted
 from sextant.families.latents import finite_float32
-from sextant.families.overflow import refuse_overflow
 from sextant.families.unread import check_size
 
 
@@ -52,5 +51,4 @@ class Tables:
 
     def media(self, x: NDArray[np.float32]) -> Table:
         """The rows under the model's columns."""
-        refuse_overflow(x)
         return Table(self._columns, x)
