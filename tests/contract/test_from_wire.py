@@ -36,7 +36,7 @@ def convert(message: Message) -> Any:
         case generation_pb2.ScoreRequest():
             return from_wire.score_tasks(message, SEED)
         case generation_pb2.InterpolateRequest():
-            return from_wire.validate_interpolate(message)
+            return from_wire.interpolation(message)
     raise AssertionError(type(message))
 
 

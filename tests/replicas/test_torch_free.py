@@ -10,6 +10,9 @@ import sextant.replicas.cluster, sextant.replicas.deployment
 import sextant.families.transformer, sextant.families.transformer.sampler
 import sextant.families.transformer.encoder_sampler, sextant.families.transformer.decoder_import
 import sextant.families.transformer.encoder_import
+import sextant.families.vae, sextant.families.vae.sampler, sextant.families.flow, sextant.families.flow.sampler
+import sextant.families.gan, sextant.families.gan.sampler, sextant.families.gan.style_sampler
+import sextant.families.gan.translation
 heavy = sorted({"torch", "transformers", "diffusers", "tensorflow", "jax"} & set(sys.modules))
 assert not heavy, heavy
 """

@@ -52,11 +52,8 @@ def train(
 ) -> None:
     """Train a model and write its bundle. Interrupt it at will: the same command goes on where it was."""
     with _training() as recipes:
-        import torch
-
-        torch.set_num_threads(threads)
         recipe = _recipe(recipes(), name)
-        training, seconds = recipe.train(Console(stderr=True), steps)
+        training, seconds = recipe.train(Console(stderr=True), steps, threads)
         bundle = recipe.publish(training, name, to or pulled_directory())
         print(f"{bundle.path}: {bundle.size_bytes / 1e6:.1f} MB, trained in {seconds / 3600:.2f} core-hours")
 

@@ -12,20 +12,22 @@ from sextant.contract.options import AnyRequest
 from sextant.contract.parameters_from_wire import parameters_family, read_parameters
 from sextant.contract.ranges import check_ranges
 from sextant.contract.request_media import RequestMedia
-from sextant.contract.tasks import ChatMessage, Role, Task, TaskKind
+from sextant.contract.tasks import ChatMessage, Interpolation, Role, Size, Task, TaskKind
 from sextant.contract.v1 import generation_pb2
 from sextant.contract.violations import Violations
-from sextant.contract.wire_enums import ROLE_FROM_WIRE
+from sextant.contract.wire_enums import INTERPOLATION_PATH_FROM_WIRE, ROLE_FROM_WIRE
 
 __all__ = [
     "decode_tasks",
     "encode_tasks",
     "generate_tasks",
+    "interpolation",
     "parameters_family",
     "score_tasks",
     "transform_tasks",
-    "validate_interpolate",
 ]
+
+_DEFAULT_FRAMES = 16
 
 
 def generate_tasks(message: generation_pb2.GenerateRequest, seed: int) -> tuple[Task, ...]:
@@ -47,6 +49,7 @@ def generate_tasks(message: generation_pb2.GenerateRequest, seed: int) -> tuple[
             chat=chat,
             conditions=conditions,
             parameters=parameters,
+            size=_read_size(message.size),
         )
         for index in range(message.count or 1)
     )
@@ -57,8 +60,7 @@ def transform_tasks(message: generation_pb2.TransformRequest, seed: int) -> tupl
     found = _ranges_of(message)
     reader = RequestMedia(found)
     source = reader.medium(message.source, "source")
-    if message.HasField("mask"):
-        _check_mask(message, source, reader, found)
+    mask = _read_mask(message, source, reader, found) if message.HasField("mask") else None
     conditions = reader.conditions(message.conditions)
     parameters = read_parameters(message, found)
     found.raise_any()
@@ -71,6 +73,8 @@ def transform_tasks(message: generation_pb2.TransformRequest, seed: int) -> tupl
             source=source,
             conditions=conditions,
             parameters=parameters,
+            mask=mask,
+            strength=message.strength if message.HasField("strength") else None,
         )
         for index in range(message.count or 1)
     )
@@ -79,11 +83,13 @@ def transform_tasks(message: generation_pb2.TransformRequest, seed: int) -> tupl
 def encode_tasks(message: generation_pb2.EncodeRequest, seed: int) -> tuple[Task, ...]:
     """One task per item, in their order."""
     found = _ranges_of(message)
-    items = RequestMedia(found).items(message.items, "items")
+    reader = RequestMedia(found)
+    items = reader.items(message.items, "items")
+    conditions = reader.conditions(message.conditions)
     parameters = read_parameters(message, found)
     found.raise_any()
     return tuple(
-        Task(kind=TaskKind.ENCODE, seed=seed, index=index, source=item, parameters=parameters)
+        Task(kind=TaskKind.ENCODE, seed=seed, index=index, source=item, conditions=conditions, parameters=parameters)
         for index, item in enumerate(items)
     )
 
@@ -125,8 +131,8 @@ def score_tasks(message: generation_pb2.ScoreRequest, seed: int) -> tuple[Task, 
     )
 
 
-def validate_interpolate(message: generation_pb2.InterpolateRequest) -> None:
-    """Checks alone: what a model takes for a path is settled by the first family that walks one."""
+def interpolation(message: generation_pb2.InterpolateRequest) -> Interpolation:
+    """What is to be walked; its tasks follow once both ends are latents."""
     found = _ranges_of(message)
     if message.path not in generation_pb2.InterpolationPath.values():
         found.add("path", f"{message.path} is not a value of sextant.v1.InterpolationPath")
@@ -142,8 +148,16 @@ def validate_interpolate(message: generation_pb2.InterpolateRequest) -> None:
         sizes = [point.mean.size for point in (start, end) if isinstance(point, media.Latent)]
         if sizes and message.traverse_index >= min(sizes):
             found.add("traverse_index", f"must be below {min(sizes)}, the size of the latent")
-    reader.conditions(message.conditions)
+    conditions = reader.conditions(message.conditions)
     found.raise_any()
+    return Interpolation(
+        start=start,
+        end=end,
+        frames=message.frames or _DEFAULT_FRAMES,
+        path=INTERPOLATION_PATH_FROM_WIRE.get(message.path),
+        traverse_index=message.traverse_index if message.HasField("traverse_index") else None,
+        conditions=conditions,
+    )
 
 
 def _ranges_of(message: AnyRequest) -> Violations:
@@ -181,13 +195,18 @@ def _read_chat_messages(messages: Iterable[generation_pb2.ChatMessage], found: V
         yield ChatMessage(role, message.content)
 
 
-def _check_mask(
+def _read_size(message: generation_pb2.Size) -> Size:
+    return Size(message.width_px, message.height_px, message.duration_s, message.rows)
+
+
+def _read_mask(
     message: generation_pb2.TransformRequest, source: media.Media | None, reader: RequestMedia, found: Violations
-) -> None:
+) -> media.Image | None:
     mask = reader.mask(message.mask, "mask")
     if message.source.WhichOneof("kind") not in (None, "image"):
         found.add("mask", "goes with a picture only")
     if mask is None or not isinstance(source, media.Image) or mask.pixels.shape[:2] == source.pixels.shape[:2]:
-        return
+        return mask
     (height, width), (mask_height, mask_width) = source.pixels.shape[:2], mask.pixels.shape[:2]
     found.add("mask", f"is {mask_width} x {mask_height} pixels, and the source {width} x {height}")
+    return None

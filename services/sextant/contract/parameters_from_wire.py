@@ -1,9 +1,18 @@
 """The family's own parameters of a request. Their ranges are in `ranges`; the rest of their rules are here."""
 
+from typing import Any
+
 from google.protobuf.message import Message
 
 from sextant.contract.options import AnyRequest
-from sextant.contract.tasks import FillMaskParameters, Parameters, TextParameters
+from sextant.contract.tasks import (
+    FillMaskParameters,
+    FlowParameters,
+    GanParameters,
+    Parameters,
+    TextParameters,
+    VaeParameters,
+)
 from sextant.contract.v1 import generation_pb2
 from sextant.contract.violations import Violations, quoted
 
@@ -31,11 +40,27 @@ def read_parameters(message: AnyRequest, found: Violations) -> Parameters | None
         return _read_text(parameters, name, found)
     if isinstance(parameters, generation_pb2.FillMaskParameters):
         return FillMaskParameters(parameters.candidates or _DEFAULT_CANDIDATES)
+    if isinstance(parameters, generation_pb2.GanParameters):
+        return GanParameters(
+            truncation=_given(parameters, "truncation"),
+            mixing_layer=_given(parameters, "mixing_layer"),
+            inversion_steps=_given(parameters, "inversion_steps"),
+        )
+    if isinstance(parameters, generation_pb2.VaeParameters):
+        samples = _given(parameters, "importance_samples")
+        return VaeParameters(temperature=_given(parameters, "temperature"), importance_samples=samples)
+    if isinstance(parameters, generation_pb2.FlowParameters):
+        return FlowParameters(temperature=_given(parameters, "temperature"))
     if isinstance(parameters, generation_pb2.HybridParameters):
         for stage in sorted(parameters.stages):
             if parameters.stages[stage].HasField("text"):
                 _check_stops(parameters.stages[stage].text, f"{name}.stages[{quoted(stage)}].text", found)
     return None
+
+
+def _given(parameters: Message, name: str) -> Any:
+    """A field with presence, None where it is absent."""
+    return getattr(parameters, name) if parameters.HasField(name) else None
 
 
 def _parameters_name(message: AnyRequest) -> str | None:
@@ -48,17 +73,17 @@ def _parameters_name(message: AnyRequest) -> str | None:
 def _read_text(message: generation_pb2.TextParameters, path: str, found: Violations) -> TextParameters:
     _check_stops(message, path, found)
     return TextParameters(
-        max_tokens=message.max_tokens if message.HasField("max_tokens") else None,
-        temperature=message.temperature if message.HasField("temperature") else None,
-        top_k=message.top_k if message.HasField("top_k") else None,
-        top_p=message.top_p if message.HasField("top_p") else None,
-        min_p=message.min_p if message.HasField("min_p") else None,
-        repetition_penalty=message.repetition_penalty if message.HasField("repetition_penalty") else None,
+        max_tokens=_given(message, "max_tokens"),
+        temperature=_given(message, "temperature"),
+        top_k=_given(message, "top_k"),
+        top_p=_given(message, "top_p"),
+        min_p=_given(message, "min_p"),
+        repetition_penalty=_given(message, "repetition_penalty"),
         stop=tuple(message.stop),
-        logprobs=message.logprobs if message.HasField("logprobs") else None,
+        logprobs=_given(message, "logprobs"),
         ignore_end_of_text=message.ignore_end_of_text,
         continue_prompt=message.continue_prompt,
-        beams=message.beams if message.HasField("beams") else None,
+        beams=_given(message, "beams"),
     )
 
 

@@ -153,6 +153,31 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Interpolation:
+    """A path as it is asked for: ends that are data must be encoded before there are tasks."""
+
+    start: Media | None
+    end: Media | None
+    frames: int
+    path: InterpolationPath | None
+    traverse_index: int | None
+    conditions: Conditions
+
+    def tasks(self, seed: int, start: Latent | None, end: Latent | None) -> tuple[Task, ...]:
+        """A task for each frame, from `start` to `end`, which a model draws from the seed where they are None."""
+        return tuple(
+            Task(
+                kind=TaskKind.INTERPOLATE,
+                seed=seed,
+                index=frame,
+                conditions=self.conditions,
+                walk=Walk(frame / (self.frames - 1), start, end, self.path, self.traverse_index),
+            )
+            for frame in range(self.frames)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What the gateway sends to a replica.
 

@@ -7,7 +7,7 @@ import numpy as np
 from sextant.contract.codecs import AudioFormat, ImageFormat
 from sextant.contract.events import Estimator, FinishReason
 from sextant.contract.media import Modality
-from sextant.contract.tasks import Role, TaskKind
+from sextant.contract.tasks import InterpolationPath, Role, TaskKind
 from sextant.contract.v1 import generation_pb2, media_pb2, models_pb2
 
 Inside = TypeVar("Inside")
@@ -70,6 +70,12 @@ ROLE_TO_WIRE = {
     Role.ASSISTANT: generation_pb2.ROLE_ASSISTANT,
 }
 ROLE_FROM_WIRE = _reversed(ROLE_TO_WIRE)
+
+INTERPOLATION_PATH_TO_WIRE = {
+    InterpolationPath.LINEAR: generation_pb2.INTERPOLATION_PATH_LINEAR,
+    InterpolationPath.SPHERICAL: generation_pb2.INTERPOLATION_PATH_SPHERICAL,
+}
+INTERPOLATION_PATH_FROM_WIRE = _reversed(INTERPOLATION_PATH_TO_WIRE)
 
 IMAGE_FORMAT_TO_WIRE = {
     ImageFormat.PNG: media_pb2.IMAGE_FORMAT_PNG,

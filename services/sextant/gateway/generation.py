@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import sextant
@@ -13,21 +13,22 @@ from sextant.contract.errors import BundleRefused, InvalidRequest, NoRoute, Sext
 from sextant.contract.events import Chunk, Event, Likelihood, Result
 from sextant.contract.from_wire import parameters_family
 from sextant.contract.media import MODALITY_OF, Latent, Modality
-from sextant.contract.tasks import Request, TaskKind
+from sextant.contract.tasks import Request, Task, TaskKind
 from sextant.contract.v1 import generation_pb2, guide_pb2, media_pb2
 from sextant.gateway import metrics, plans
 from sextant.gateway.calls import Call, Calls, Context, draw_seed
 from sextant.gateway.dispatch import Dispatcher
 from sextant.gateway.explain import decision_message, family_message
-from sextant.gateway.guide.decision import Decision
+from sextant.gateway.guide.decision import Decision, Wanted
 from sextant.gateway.guide.router import decide
 from sextant.gateway.guide.schema import Guide
+from sextant.gateway.interpolation import frames
 from sextant.gateway.plans import Plan, Planner
 from sextant.replicas.served import ServedModel
 
 W = TypeVar("W", media_pb2.Media, generation_pb2.Likelihood)
 
-_MEDIA_FIELDS = ("source", "items", "latents", "start", "conditions")
+_MEDIA_FIELDS = ("source", "items", "latents", "start", "end", "conditions")
 
 
 @dataclass(slots=True)
@@ -64,8 +65,9 @@ class _Answer:
     def receipt(self) -> generation_pb2.Receipt:
         """The receipt, once all items are whole."""
         manifest, call = self.served.manifest, self.call
-        if len(self.items) != len(self.plan.tasks):
-            raise SextantError(f"{len(self.items)} of {len(self.plan.tasks)} items came back")
+        wanted = len(self.plan.tasks) if self.plan.path is None else self.plan.path.frames
+        if len(self.items) != wanted:
+            raise SextantError(f"{len(self.items)} of {wanted} items came back")
         started = call.stats.started_s
         return generation_pb2.Receipt(
             request_id=call.request_id,
@@ -179,20 +181,23 @@ class GenerationServicer:
         if decision.choice is None:
             if plan.wanted.model:
                 raise UnsupportedTask(plan.wanted.model, decision.explanation)
+            _check_family(message, self._guide, models, plan.wanted)
             raise NoRoute(_why_not(decision))
         served = models[decision.choice.model]
         call.family, call.model = served.manifest.family, decision.choice.model
         metrics.DECISIONS.labels(decision.rule.name if decision.rule else "named", call.model).inc()
         _check_parameters(message, served)
-        if not plan.tasks:
-            raise UnsupportedTask(call.model, f"this version does not carry {plan.wanted.task} to its model")
         return _Answer(call, plan, seed, served, decision_message(decision))
 
     def _batches(self, answer: _Answer, context: Context) -> AsyncGenerator[Sequence[Event], None]:
-        """The replica's events; closing this early cancels the request there."""
-        call = answer.call
-        request = Request(call.request_id, call.model, answer.plan.tasks, budget_s=context.time_remaining())
-        return self._dispatcher.stream(request, call.stats)
+        """The replica's events; closing this early cancels what runs there."""
+        call, plan = answer.call, answer.plan
+
+        def stream(tasks: tuple[Task, ...]) -> AsyncGenerator[Sequence[Event], None]:
+            request = Request(call.request_id, call.model, tasks, budget_s=context.time_remaining())
+            return self._dispatcher.stream(request, call.stats)
+
+        return stream(plan.tasks) if plan.path is None else frames(plan.path, answer.seed, stream)
 
     async def _gather(self, answer: _Answer, context: Context, encoded: Callable[[Result], W]) -> list[W]:
         """All items as messages, in order; the receipt's digests are of what is sent."""
@@ -246,6 +251,13 @@ def _check_parameters(message: Any, served: ServedModel) -> None:
     if family is not None and served.manifest.family in _FAMILIES and family != served.manifest.family:
         given = message.WhichOneof("parameters")
         raise InvalidRequest(given, f"is for a {family}, and {served.manifest.name} is a {served.manifest.family}")
+
+
+def _check_family(message: Any, guide: Guide, models: Mapping[str, ServedModel], wanted: Wanted) -> None:
+    """Where it is the parameters alone that no model fits, it is they that are wrong."""
+    if wanted.family is not None and decide(guide, models, replace(wanted, family=None)).choice is not None:
+        given = message.WhichOneof("parameters")
+        raise InvalidRequest(given, f"is for a {wanted.family}, and no served {wanted.family} can do this")
 
 
 _FAMILIES: Mapping[str, None] = dict.fromkeys(

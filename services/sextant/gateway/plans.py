@@ -1,13 +1,13 @@
 """From a request message to what is wanted of the guide and what is asked of the model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sextant.contract import from_wire
-from sextant.contract.media import MODALITY_OF, Modality
-from sextant.contract.options import Encoding, Options, encoding_of, options_of
-from sextant.contract.tasks import Task, TaskKind
+from sextant.contract.media import MODALITY_OF, Latent, Modality
+from sextant.contract.options import AnyRequest, Encoding, Options, encoding_of, options_of
+from sextant.contract.tasks import Interpolation, Task, TaskKind
 from sextant.contract.v1 import generation_pb2
 from sextant.contract.wire_enums import MODALITY_FROM_WIRE
 from sextant.gateway.guide.decision import Wanted
@@ -15,11 +15,15 @@ from sextant.gateway.guide.decision import Wanted
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A request, understood: what the guide must find, what the model must do, how the answer is encoded."""
+    """A request, understood: what the guide must find, what the model must do, how the answer is encoded.
+
+    `path` is set for Interpolate, whose `tasks` follow only when its ends are latents.
+    """
 
     wanted: Wanted
     tasks: tuple[Task, ...]
     encoding: Encoding = field(default_factory=Encoding)
+    path: Interpolation | None = None
 
 
 Planner = Callable[[Any, Options, int], Plan]
@@ -31,39 +35,49 @@ def plan_generate(message: generation_pb2.GenerateRequest, options: Options, see
     output = MODALITY_FROM_WIRE.get(message.output)
     if output is None and not options.model and (message.HasField("prompt") or message.HasField("chat")):
         output = Modality.TEXT
-    return Plan(_wanted(TaskKind.GENERATE, options, output=output), tasks, encoding_of(message))
+    return Plan(_wanted(TaskKind.GENERATE, options, message, output=output), tasks, encoding_of(message))
 
 
 def plan_transform(message: generation_pb2.TransformRequest, options: Options, seed: int) -> Plan:
     """What comes out is of the kind that went in."""
     tasks = from_wire.transform_tasks(message, seed)
     kind = _modality(tasks)
-    return Plan(_wanted(TaskKind.TRANSFORM, options, input=kind, output=kind), tasks, encoding_of(message))
+    return Plan(_wanted(TaskKind.TRANSFORM, options, message, input=kind, output=kind), tasks, encoding_of(message))
 
 
 def plan_interpolate(message: generation_pb2.InterpolateRequest, options: Options, seed: int) -> Plan:
-    """No tasks yet: what interpolation needs of them comes with the first family that serves it."""
-    from_wire.validate_interpolate(message)
-    return Plan(_wanted(TaskKind.INTERPOLATE, options), (), encoding_of(message))
+    """The model must know the space of ends that are latents, and be able to encode ends that are data."""
+    path = from_wire.interpolation(message)
+    ends = [end for end in (path.start, path.end) if end is not None]
+    spaces = [end.space for end in ends if isinstance(end, Latent)]
+    data = [end for end in ends if not isinstance(end, Latent)]
+    wanted = _wanted(
+        TaskKind.INTERPOLATE,
+        options,
+        message,
+        input=MODALITY_OF[type(data[0])] if data else None,
+        latent_space=spaces[0] if spaces else "",
+    )
+    return Plan(replace(wanted, encodes=bool(data)), (), encoding_of(message), path)
 
 
 def plan_encode(message: generation_pb2.EncodeRequest, options: Options, seed: int) -> Plan:
     """Latents are wanted of the first item's kind; items are all of one."""
     tasks = from_wire.encode_tasks(message, seed)
-    return Plan(_wanted(TaskKind.ENCODE, options, input=_modality(tasks)), tasks)
+    return Plan(_wanted(TaskKind.ENCODE, options, message, input=_modality(tasks)), tasks)
 
 
 def plan_decode(message: generation_pb2.DecodeRequest, options: Options, seed: int) -> Plan:
     """The model must know the latents' space."""
     tasks = from_wire.decode_tasks(message, seed)
     space = options.latent_space or message.latents[0].space
-    return Plan(_wanted(TaskKind.DECODE, options, latent_space=space), tasks, encoding_of(message))
+    return Plan(_wanted(TaskKind.DECODE, options, message, latent_space=space), tasks, encoding_of(message))
 
 
 def plan_score(message: generation_pb2.ScoreRequest, options: Options, seed: int) -> Plan:
     """Items are all of one kind."""
     tasks = from_wire.score_tasks(message, seed)
-    return Plan(_wanted(TaskKind.SCORE, options, input=_modality(tasks)), tasks)
+    return Plan(_wanted(TaskKind.SCORE, options, message, input=_modality(tasks)), tasks)
 
 
 def understand(message: Any, planner: Planner, draw_seed: Callable[[], int]) -> tuple[Plan, int]:
@@ -80,6 +94,7 @@ def _modality(tasks: tuple[Task, ...]) -> Modality | None:
 def _wanted(
     task: TaskKind,
     options: Options,
+    message: AnyRequest,
     *,
     input: Modality | None = None,  # noqa: A002 - the guide's own word
     output: Modality | None = None,
@@ -93,5 +108,7 @@ def _wanted(
         exact_likelihood=options.exact_likelihood,
         deterministic=options.deterministic,
         latent_space=latent_space or options.latent_space,
+        class_label=message.conditions.class_label,
+        family=from_wire.parameters_family(message),
         model=options.model,
     )

@@ -16,7 +16,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from sextant.contract.errors import Cancelled, DeadlineExceeded, InvalidRequest, Overloaded
+from sextant.contract.errors import Cancelled, DeadlineExceeded, InvalidRequest, Overloaded, SextantError
 from sextant.contract.events import Chunk, Event, Progress, Result
 from sextant.contract.tasks import Request, Task
 from sextant.runtime.rng import RequestRng
@@ -263,6 +263,8 @@ class StepScheduler:
             item.stepped_at = self._ticks
             try:
                 self._collect(item, events.setdefault(item.ticket, []))
+            except SextantError as error:  # the sampler's word on the item: its input led nowhere
+                item.ticket.failure = error
             except Exception as error:
                 log.exception("a state could not be read after its step")
                 item.ticket.failure = error

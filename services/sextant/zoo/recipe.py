@@ -44,8 +44,9 @@ class Recipe:
         training: Training = self.build()
         return training
 
-    def train(self, console: Console, stop_at: int | None = None) -> tuple[Training, float]:
+    def train(self, console: Console, stop_at: int | None = None, threads: int = 1) -> tuple[Training, float]:
         """The trained networks and the seconds of work in them; goes on where an earlier run ended."""
+        torch.set_num_threads(threads)
         training = self.untrained()
         seconds = run(
             training,

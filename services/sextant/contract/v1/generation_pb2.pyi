@@ -315,14 +315,16 @@ class InterpolateRequest(_message.Message):
     def __init__(self, options: _Optional[_Union[Options, _Mapping]] = ..., start: _Optional[_Union[_media_pb2.Media, _Mapping]] = ..., end: _Optional[_Union[_media_pb2.Media, _Mapping]] = ..., frames: _Optional[int] = ..., path: _Optional[_Union[InterpolationPath, str]] = ..., traverse_index: _Optional[int] = ..., conditions: _Optional[_Union[Conditions, _Mapping]] = ..., encoding: _Optional[_Union[Encoding, _Mapping]] = ...) -> None: ...
 
 class EncodeRequest(_message.Message):
-    __slots__ = ("options", "items", "gan")
+    __slots__ = ("options", "items", "conditions", "gan")
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONS_FIELD_NUMBER: _ClassVar[int]
     GAN_FIELD_NUMBER: _ClassVar[int]
     options: Options
     items: _containers.RepeatedCompositeFieldContainer[_media_pb2.Media]
+    conditions: Conditions
     gan: GanParameters
-    def __init__(self, options: _Optional[_Union[Options, _Mapping]] = ..., items: _Optional[_Iterable[_Union[_media_pb2.Media, _Mapping]]] = ..., gan: _Optional[_Union[GanParameters, _Mapping]] = ...) -> None: ...
+    def __init__(self, options: _Optional[_Union[Options, _Mapping]] = ..., items: _Optional[_Iterable[_Union[_media_pb2.Media, _Mapping]]] = ..., conditions: _Optional[_Union[Conditions, _Mapping]] = ..., gan: _Optional[_Union[GanParameters, _Mapping]] = ...) -> None: ...
 
 class EncodeResponse(_message.Message):
     __slots__ = ("latents", "receipt")

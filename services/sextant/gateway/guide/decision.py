@@ -10,7 +10,11 @@ from sextant.contract.tasks import TaskKind
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a request asks for, as far as the choice of a model goes; None and "" are the caller's silence."""
+    """What a request asks for, as far as the choice of a model goes; None and "" are the caller's silence.
+
+    `family` is that of the parameters which the request carries; `encodes` says that the model must be able to
+    encode as well, because the request brings data to a task that works on latents.
+    """
 
     task: TaskKind
     input: Modality | None = None
@@ -19,6 +23,9 @@ class Wanted:
     exact_likelihood: bool = False
     deterministic: bool = False
     latent_space: str = ""
+    class_label: str = ""
+    family: str | None = None
+    encodes: bool = False
     deadline_s: float | None = None
     model: str = ""
 

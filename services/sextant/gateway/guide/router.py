@@ -14,6 +14,7 @@ from sextant.bundles.manifest import Manifest
 from sextant.contract.errors import ModelNotFound
 from sextant.contract.events import Estimator
 from sextant.contract.options import Priority
+from sextant.contract.tasks import TaskKind
 from sextant.gateway.guide.decision import (
     Candidate,
     Counterfactual,
@@ -52,7 +53,7 @@ def _guided(guide: Guide, models: Mapping[str, ServedModel], wanted: Wanted) -> 
     fitting: list[tuple[int, Candidate]] = []
     for name in sorted(models):
         manifest = models[name].manifest
-        rejection = _rejection(manifest, wanted)
+        rejection = _rejection(manifest, wanted) or _unfit(manifest, wanted)
         if rejection is None and (row is None or manifest.family not in row.families):
             listed = "no row of the guide fits" if row is None else f"row {row.name!r} lists {', '.join(row.families)}"
             rejection = Rejection(name, manifest.family, RejectionReason.GUIDE, f"{listed}, not {manifest.family}")
@@ -97,6 +98,8 @@ def _rejection(manifest: Manifest, wanted: Wanted) -> Rejection | None:
 
     if wanted.task not in manifest.tasks:
         return no(RejectionReason.TASK, f"does not {wanted.task}; it can {', '.join(manifest.tasks)}")
+    if wanted.encodes and TaskKind.ENCODE not in manifest.tasks:
+        return no(RejectionReason.TASK, f"cannot encode what is given, which {wanted.task} needs")
     if wanted.input is not None and wanted.input not in manifest.inputs:
         return no(RejectionReason.MODALITY, f"does not take {wanted.input}")
     if wanted.output is not None and wanted.output not in manifest.outputs:
@@ -107,6 +110,21 @@ def _rejection(manifest: Manifest, wanted: Wanted) -> Rejection | None:
         return no(RejectionReason.GUARANTEE, "does not promise the same bytes for the same seed")
     if wanted.latent_space and wanted.latent_space not in {space.id for space in manifest.latent_spaces}:
         return no(RejectionReason.GUARANTEE, f"has no latent space {wanted.latent_space!r}")
+    return None
+
+
+def _unfit(manifest: Manifest, wanted: Wanted) -> Rejection | None:
+    """Why the guide passes over a model that could do the task as such; a model named outright answers for itself."""
+
+    def no(explanation: str) -> Rejection:
+        return Rejection(manifest.name, manifest.family, RejectionReason.GUARANTEE, f"{manifest.name} {explanation}")
+
+    if wanted.family is not None and manifest.family != wanted.family:
+        return no(f"is a {manifest.family}; the parameters are for a {wanted.family}")
+    if wanted.class_label and manifest.family != "hybrid":
+        classes = [str(name) for name in manifest.network.get("classes", ())]
+        if wanted.class_label.casefold() not in (name.casefold() for name in classes):
+            return no(f"knows no class {wanted.class_label!r}" if classes else "knows no classes")
     return None
 
 
