@@ -15,7 +15,7 @@ from sextant.client.collecting import Collected
 from sextant.client.connection import DEFAULT_TARGET, Attempts, RetryPolicy, Tls, channel_options
 from sextant.client.services import SERVICES, Services, is_serving
 from sextant.contract.events import Likelihood
-from sextant.contract.media import Media, Modality
+from sextant.contract.media import Latent, Media, Modality
 from sextant.contract.tasks import TaskKind
 from sextant.contract.v1 import generation_pb2, models_pb2
 
@@ -160,12 +160,40 @@ class AsyncClient:
         stream = await self.transform(text, timeout=timeout, **given).read()
         return stream.only_answer()
 
+    def interpolate(
+        self,
+        start: Media | None = None,
+        end: Media | None = None,
+        *,
+        timeout: float | None = None,
+        **options: Unpack[requests.InterpolateOptions],
+    ) -> AsyncEventStream:
+        """The frames of a path, each an answer as soon as it is ready; ends that are None are drawn from the seed."""
+        message = requests.interpolate_request(start, end, options)
+        return AsyncEventStream(
+            lambda left: self._services.generation.Interpolate(message, timeout=left), self._retry, timeout
+        )
+
     async def encode(
-        self, items: Iterable[Media | str], *, timeout: float | None = None, **options: Unpack[requests.CallOptions]
+        self, items: Iterable[Media | str], *, timeout: float | None = None, **options: Unpack[requests.EncodeOptions]
     ) -> answers.Listed[NDArray[np.floating]]:
         """A latent (an embedding, for texts) per item, float32 and read-only; with the receipt."""
         message = requests.encode_request(items, options)
         return answers.encoded(await self._call(self._services.generation.Encode, message, timeout))
+
+    async def latents(
+        self, items: Iterable[Media | str], *, timeout: float | None = None, **options: Unpack[requests.EncodeOptions]
+    ) -> answers.Listed[Latent]:
+        """As `encode`, with the space of each and its variance where there is one: what `decode` takes."""
+        message = requests.encode_request(items, options)
+        return answers.latents(await self._call(self._services.generation.Encode, message, timeout))
+
+    async def decode(
+        self, latents: Iterable[Latent], *, timeout: float | None = None, **options: Unpack[requests.DecodeOptions]
+    ) -> answers.Listed[Media]:
+        """A medium per latent; with the receipt."""
+        message = requests.decode_request(latents, options)
+        return answers.decoded(await self._call(self._services.generation.Decode, message, timeout))
 
     async def score(
         self,
@@ -173,7 +201,7 @@ class AsyncClient:
         *,
         context: str = "",
         timeout: float | None = None,
-        **options: Unpack[requests.CallOptions],
+        **options: Unpack[requests.ScoreOptions],
     ) -> answers.Listed[Likelihood]:
         """How likely each item is; texts token by token; with the receipt."""
         message = requests.score_request(items, context, options)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sextant.client.errors import reading
 from sextant.contract.events import Estimator, FinishReason, Likelihood, Progress, TokenAlternative, TokenLogProb
-from sextant.contract.media import Audio, Media, Modality
+from sextant.contract.media import Audio, Latent, Media, Modality
 from sextant.contract.media_from_wire import read_audio, read_latent, read_media
 from sextant.contract.tasks import TaskKind
 from sextant.contract.v1 import generation_pb2, guide_pb2, models_pb2
@@ -239,6 +239,18 @@ def encoded(message: generation_pb2.EncodeResponse) -> Listed[NDArray[np.floatin
     """Latents as they came: the points, or the means of the distributions."""
     with reading():
         return Listed((read_latent(latent).mean for latent in message.latents), receipt(message.receipt))
+
+
+def latents(message: generation_pb2.EncodeResponse) -> Listed[Latent]:
+    """Latents as they came, with their spaces and variances."""
+    with reading():
+        return Listed((read_latent(latent) for latent in message.latents), receipt(message.receipt))
+
+
+def decoded(message: generation_pb2.DecodeResponse) -> Listed[Media]:
+    """Media as they came, pictures as pixels."""
+    with reading():
+        return Listed((read_media(item) for item in message.items), receipt(message.receipt))
 
 
 def scored(message: generation_pb2.ScoreResponse) -> Listed[Likelihood]:

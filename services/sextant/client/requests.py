@@ -1,29 +1,38 @@
 """Requests, built from plain arguments; shared by both clients. What cannot be sent raises `InvalidArgument`."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from enum import StrEnum
-from typing import Any, TypedDict, TypeVar, cast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, TypedDict, cast
 
 from grpc_health.v1 import health_pb2
 
 from sextant.client.errors import invalid
+from sextant.client.fields import blaming, named, set_field
+from sextant.client.inputs import Content, media_of, medium, picture
 from sextant.contract.codecs import AudioFormat, ImageFormat
-from sextant.contract.media import Image, Media, Modality, Text
+from sextant.contract.media import Latent, Modality
 from sextant.contract.options import PRIORITY_TO_WIRE, Priority
-from sextant.contract.tasks import ChatMessage, Conditions, TaskKind
-from sextant.contract.to_wire import image_message, media_message
-from sextant.contract.v1 import generation_pb2, guide_pb2, media_pb2, models_pb2
+from sextant.contract.tasks import (
+    ChatMessage,
+    Conditions,
+    FlowParameters,
+    GanParameters,
+    InterpolationPath,
+    TaskKind,
+    VaeParameters,
+)
+from sextant.contract.to_wire import latent_message
+from sextant.contract.v1 import generation_pb2, guide_pb2, models_pb2
 from sextant.contract.wire_enums import (
     AUDIO_FORMAT_TO_WIRE,
     IMAGE_FORMAT_TO_WIRE,
+    INTERPOLATION_PATH_TO_WIRE,
     MODALITY_TO_WIRE,
     ROLE_TO_WIRE,
     TASK_KIND_TO_WIRE,
 )
 
 Prompt = str | Sequence[ChatMessage]
-_Enum = TypeVar("_Enum", bound=StrEnum)
 
 
 class CallOptions(TypedDict, total=False):
@@ -41,8 +50,23 @@ class CallOptions(TypedDict, total=False):
     latent_space: str
 
 
+class ConditionOptions(CallOptions, total=False):
+    """The same, and what the result should be like, or what the given is: all at once, or a part of it by name."""
+
+    conditions: Conditions
+    class_label: str | None
+    attributes: Mapping[str, str] | None
+
+
+class EncodingOptions(TypedDict, total=False):
+    """How pictures and sounds of the answer should be encoded; PNG and WAV where nothing is said."""
+
+    image_format: ImageFormat | str | None
+    audio_format: AudioFormat | str | None
+
+
 class TextOptions(CallOptions, total=False):
-    """The same, and how a language model samples; what is left out (or None) is the model's own default."""
+    """How a language model samples; what is left out (or None) is the model's own default."""
 
     count: int
     max_tokens: int | None
@@ -57,48 +81,74 @@ class TextOptions(CallOptions, total=False):
     ignore_end_of_text: bool
 
 
-class GenerateOptions(TextOptions, total=False):
-    """The same, and what else can be asked of something to be made; 0 and None take the model's own."""
+class GenerateOptions(TextOptions, ConditionOptions, EncodingOptions, total=False):
+    """What can be asked of something to be made; 0 and None take the model's own. Parameters are of one family."""
 
     output: Modality | str | None
-    conditions: Conditions
     width_px: int
     height_px: int
     duration_s: float
     rows: int
-    image_format: ImageFormat | str | None
-    audio_format: AudioFormat | str | None
+    gan: GanParameters | None
+    vae: VaeParameters | None
+    flow: FlowParameters | None
 
 
-class TransformOptions(CallOptions, total=False):
+class TransformOptions(ConditionOptions, EncodingOptions, total=False):
     """How something given is to be changed."""
 
     prompt: str
-    conditions: Conditions
     # Where a picture is to be changed: white is changed, black is kept.
-    mask: Image
+    mask: Content | None
     # How far to depart from the source, above 0 to 1.
     strength: float | None
     count: int
     # For a text with blanks: how many candidates to report for each.
     candidates: int | None
-    image_format: ImageFormat | str | None
-    audio_format: AudioFormat | str | None
+    gan: GanParameters | None
+
+
+class InterpolateOptions(ConditionOptions, EncodingOptions, total=False):
+    """How to walk from the start to the end."""
+
+    # With both ends; 16 where it is left out.
+    frames: int | None
+    # One of `sextant.contract.tasks.InterpolationPath`.
+    path: InterpolationPath | str | None
+    # The one coordinate that moves: to its value at the end, or from -3 to 3 where no end is given.
+    traverse_index: int | None
+
+
+class EncodeOptions(ConditionOptions, total=False):
+    """How items are to be encoded."""
+
+    gan: GanParameters | None
+
+
+class DecodeOptions(ConditionOptions, EncodingOptions, total=False):
+    """How latents are to be decoded."""
+
+
+class ScoreOptions(ConditionOptions, total=False):
+    """How items are to be scored."""
+
+    vae: VaeParameters | None
 
 
 _SAMPLING = frozenset(TextOptions.__annotations__) - frozenset(CallOptions.__annotations__) - {"count"}
 _SIZE = ("width_px", "height_px", "duration_s", "rows")
+_FAMILIES = ("gan", "vae", "flow")
 
 
 def options(given: CallOptions) -> generation_pb2.Options:
     """The options that every request carries."""
     message = generation_pb2.Options()
     for name in ("model", "seed", "request_id"):
-        _set(message, name, given.get(name), f"options.{name}")
+        set_field(message, name, given.get(name), f"options.{name}")
     if (priority := given.get("priority")) is not None:
-        message.priority = PRIORITY_TO_WIRE[_named(Priority, priority, "options.priority")]
+        message.priority = PRIORITY_TO_WIRE[named(Priority, priority, "options.priority")]
     for name in ("deterministic", "exact_likelihood", "latent_space"):
-        _set(message.guarantees, name, given.get(name), f"options.guarantees.{name}")
+        set_field(message.guarantees, name, given.get(name), f"options.guarantees.{name}")
     return message
 
 
@@ -115,48 +165,85 @@ def generate_request(prompt: Prompt | None, given: GenerateOptions) -> generatio
     """Something to be made."""
     message = generation_pb2.GenerateRequest(options=options(given))
     if isinstance(prompt, str):
-        _set(message, "prompt", prompt, "prompt")
+        set_field(message, "prompt", prompt, "prompt")
     elif prompt is not None:
         message.chat.SetInParent()
         for index, said in enumerate(prompt):
-            _set(message.chat.messages.add(role=ROLE_TO_WIRE[said.role]), "content", said.content,
-                 f"chat.messages[{index}].content")  # fmt: skip
+            turn = message.chat.messages.add(role=ROLE_TO_WIRE[said.role])
+            set_field(turn, "content", said.content, f"chat.messages[{index}].content")
     if (output := given.get("output")) is not None:
-        message.output = MODALITY_TO_WIRE[_named(Modality, output, "output")]
-    _set(message, "count", given.get("count"), "count")
+        message.output = MODALITY_TO_WIRE[named(Modality, output, "output")]
+    set_field(message, "count", given.get("count"), "count")
     for name in _SIZE:
-        _set(message.size, name, given.get(name) or None, f"size.{name}")
+        set_field(message.size, name, given.get(name) or None, f"size.{name}")
     for name, value in given.items():
         if name in _SAMPLING:
-            _set(message.text, name, value or None if name == "stop" else value, f"text.{name}")
-    _condition(message, given.get("conditions"))
-    _encoding(message, given.get("image_format"), given.get("audio_format"))
+            set_field(message.text, name, value or None if name == "stop" else value, f"text.{name}")
+    _family_parameters(message, given)
+    _condition(message, given)
+    _encoding(message, given)
     return message
 
 
-def transform_request(source: Media | str, given: TransformOptions) -> generation_pb2.TransformRequest:
+def transform_request(source: Content, given: TransformOptions) -> generation_pb2.TransformRequest:
     """Something to change; a string is a text with blanks."""
-    message = generation_pb2.TransformRequest(options=options(given), source=_media(source, "source"))
+    message = generation_pb2.TransformRequest(options=options(given), source=medium(source, "source"))
     for name in ("prompt", "strength", "count"):
-        _set(message, name, given.get(name), name)
-    _set(message.fill_mask, "candidates", given.get("candidates"), "fill_mask.candidates")
+        set_field(message, name, given.get(name), name)
+    set_field(message.fill_mask, "candidates", given.get("candidates"), "fill_mask.candidates")
     if (mask := given.get("mask")) is not None:
-        with _blaming("mask"):
-            message.mask.CopyFrom(image_message(mask))
-    _condition(message, given.get("conditions"))
-    _encoding(message, given.get("image_format"), given.get("audio_format"))
+        message.mask.CopyFrom(picture(mask, "mask"))
+    _family_parameters(message, given)
+    _condition(message, given)
+    _encoding(message, given)
     return message
 
 
-def encode_request(items: Iterable[Media | str], given: CallOptions) -> generation_pb2.EncodeRequest:
+def interpolate_request(
+    start: Content | None, end: Content | None, given: InterpolateOptions
+) -> generation_pb2.InterpolateRequest:
+    """A path to walk; ends that are None are drawn from the seed."""
+    message = generation_pb2.InterpolateRequest(options=options(given))
+    if start is not None:
+        message.start.CopyFrom(medium(start, "start"))
+    if end is not None:
+        message.end.CopyFrom(medium(end, "end"))
+    for name in ("frames", "traverse_index"):
+        set_field(message, name, given.get(name), name)
+    if (path := given.get("path")) is not None:
+        message.path = INTERPOLATION_PATH_TO_WIRE[named(InterpolationPath, path, "path")]
+    _condition(message, given)
+    _encoding(message, given)
+    return message
+
+
+def encode_request(items: Iterable[Content], given: EncodeOptions) -> generation_pb2.EncodeRequest:
     """Items to encode; strings are texts."""
-    return generation_pb2.EncodeRequest(options=options(given), items=_items(items))
+    message = generation_pb2.EncodeRequest(options=options(given), items=media_of(items, "items"))
+    _family_parameters(message, given)
+    _condition(message, given)
+    return message
 
 
-def score_request(items: Iterable[Media | str], context: str, given: CallOptions) -> generation_pb2.ScoreRequest:
+def decode_request(latents: Iterable[Latent], given: DecodeOptions) -> generation_pb2.DecodeRequest:
+    """Latents to decode."""
+    message = generation_pb2.DecodeRequest(options=options(given))
+    for index, latent in enumerate(latents):
+        if not isinstance(latent, Latent):
+            raise invalid(f"latents[{index}]", f"must be a Latent, which names its space, not {type(latent).__name__}")
+        with blaming(f"latents[{index}]"):
+            message.latents.append(latent_message(latent))
+    _condition(message, given)
+    _encoding(message, given)
+    return message
+
+
+def score_request(items: Iterable[Content], context: str, given: ScoreOptions) -> generation_pb2.ScoreRequest:
     """Items to score; strings are texts."""
-    message = generation_pb2.ScoreRequest(options=options(given), items=_items(items))
-    _set(message, "context", context, "context")
+    message = generation_pb2.ScoreRequest(options=options(given), items=media_of(items, "items"))
+    set_field(message, "context", context, "context")
+    _family_parameters(message, given)
+    _condition(message, given)
     return message
 
 
@@ -170,9 +257,9 @@ def decide_request(
     """What to decide for."""
     chosen = options(given)
     return guide_pb2.DecideRequest(
-        task=TASK_KIND_TO_WIRE[_named(TaskKind, task, "task")],
-        input=MODALITY_TO_WIRE[_named(Modality, takes, "input")] if takes else None,
-        output=MODALITY_TO_WIRE[_named(Modality, makes, "output")] if makes else None,
+        task=TASK_KIND_TO_WIRE[named(TaskKind, task, "task")],
+        input=MODALITY_TO_WIRE[named(Modality, takes, "input")] if takes else None,
+        output=MODALITY_TO_WIRE[named(Modality, makes, "output")] if makes else None,
         priority=chosen.priority,
         guarantees=chosen.guarantees,
         deadline_s=deadline_s,
@@ -183,7 +270,7 @@ def decide_request(
 def model_request(name: str) -> models_pb2.GetModelRequest:
     """A model to describe."""
     message = models_pb2.GetModelRequest()
-    _set(message, "name", name, "name")
+    set_field(message, "name", name, "name")
     return message
 
 
@@ -192,58 +279,33 @@ def health_request(service: str) -> health_pb2.HealthCheckRequest:
     return health_pb2.HealthCheckRequest(service=service)
 
 
-def _condition(message: Any, conditions: Conditions | None) -> None:
-    if conditions is None:
-        return
-    _set(message.conditions, "class_label", conditions.class_label, "conditions.class_label")
-    with _blaming("conditions.attributes"):
-        message.conditions.attributes.update(conditions.attributes)
-    message.conditions.media.extend(
-        _media(item, f"conditions.media[{index}]") for index, item in enumerate(conditions.media)
-    )
+def _family_parameters(message: Any, given: Mapping[str, Any]) -> None:
+    """The parameters of a family; those of a second one, which protobuf would silently take instead, are refused."""
+    for name in _FAMILIES:
+        parameters = given.get(name)
+        if parameters is None:
+            continue
+        if (other := message.WhichOneof("parameters")) is not None:
+            raise invalid(name, f"excludes {other}: a request carries parameters of one family")
+        wanted = getattr(message, name)
+        wanted.SetInParent()
+        for key, value in asdict(parameters).items():
+            set_field(wanted, key, value, f"{name}.{key}")
 
 
-def _encoding(message: Any, image: ImageFormat | str | None, audio: AudioFormat | str | None) -> None:
-    if image is not None:
-        message.encoding.image = IMAGE_FORMAT_TO_WIRE[_named(ImageFormat, image, "encoding.image")]
-    if audio is not None:
-        message.encoding.audio = AUDIO_FORMAT_TO_WIRE[_named(AudioFormat, audio, "encoding.audio")]
+def _condition(message: Any, given: ConditionOptions) -> None:
+    conditions = given.get("conditions", Conditions())
+    for label in (conditions.class_label, given.get("class_label")):
+        set_field(message.conditions, "class_label", label or None, "conditions.class_label")
+    with blaming("conditions.attributes"):
+        for attributes in (conditions.attributes, given.get("attributes") or {}):
+            message.conditions.attributes.update(attributes)
+    for index, item in enumerate(conditions.media):
+        message.conditions.media.append(medium(item, f"conditions.media[{index}]"))
 
 
-def _items(items: Iterable[Media | str]) -> list[media_pb2.Media]:
-    return [_media(item, f"items[{index}]") for index, item in enumerate(items)]
-
-
-def _media(item: Media | str, field: str) -> media_pb2.Media:
-    with _blaming(field):
-        return media_message(Text(item) if isinstance(item, str) else item)
-
-
-def _named(kind: type[_Enum], name: str, field: str) -> _Enum:
-    """The member of `kind` that is called `name`."""
-    try:
-        return kind(name)
-    except ValueError:
-        raise invalid(field, f"must be one of {', '.join(kind)}, not {name!r}") from None
-
-
-def _set(message: Any, name: str, value: object, field: str) -> None:
-    """Set a field unless the value is None; lists replace what is there."""
-    if value is None:
-        return
-    with _blaming(field):
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            getattr(message, name).extend(value)
-        else:
-            setattr(message, name, value)
-
-
-@contextmanager
-def _blaming(field: str) -> Iterator[None]:
-    """Protobuf's own refusals (out of range, wrong type, not UTF-8) as ours, which name the field."""
-    try:
-        yield
-    except UnicodeEncodeError:
-        raise invalid(field, "is not valid UTF-8") from None
-    except (ValueError, TypeError) as error:
-        raise invalid(field, str(error)) from error
+def _encoding(message: Any, given: EncodingOptions) -> None:
+    if (image := given.get("image_format")) is not None:
+        message.encoding.image = IMAGE_FORMAT_TO_WIRE[named(ImageFormat, image, "encoding.image")]
+    if (audio := given.get("audio_format")) is not None:
+        message.encoding.audio = AUDIO_FORMAT_TO_WIRE[named(AudioFormat, audio, "encoding.audio")]

@@ -6,6 +6,8 @@ from typing import Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from sextant.bundles.store import SHIPPED_DIRECTORY
+from sextant.bundles.verify import MANIFEST_NAME, read_manifest
 from sextant.contract.errors import SextantError
 from sextant.families.family import FAMILIES
 from sextant.runtime.session import SessionConfig
@@ -58,12 +60,22 @@ class FamilyConfig(_Strict):
         return SessionConfig(self.providers, limit, self.intra_op_threads)
 
 
+def default_families() -> dict[str, FamilyConfig]:
+    """The text models that are pulled, and every model that ships in the package."""
+    shipped: dict[str, list[str]] = {}
+    for path in sorted(SHIPPED_DIRECTORY.glob(f"*/{MANIFEST_NAME}")):
+        manifest = read_manifest(path.parent)
+        shipped.setdefault(manifest.family, []).append(manifest.name)
+    return {
+        "transformer": FamilyConfig(models=("smollm2-135m-instruct", "minilm-l6-v2")),
+        **{family: FamilyConfig(models=tuple(models)) for family, models in sorted(shipped.items())},
+    }
+
+
 class ClusterConfig(_Strict):
     """All deployments, by family."""
 
-    families: dict[str, FamilyConfig] = Field(
-        default={"transformer": FamilyConfig(models=("smollm2-135m-instruct", "minilm-l6-v2"))}, min_length=1
-    )
+    families: dict[str, FamilyConfig] = Field(default_factory=default_families, min_length=1)
     # Directories of bundles besides the shipped ones and the cache.
     bundle_directories: tuple[Path, ...] = ()
     # First port on which replicas offer their figures to Prometheus; each takes the next free one of 64.

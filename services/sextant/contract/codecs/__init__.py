@@ -18,7 +18,9 @@ from sextant.contract.codecs.image import (
     decode_image,
     detect_image_format,
     encode_image,
+    image_from_pillow,
     image_from_raw,
+    pillow_from_image,
 )
 from sextant.contract.codecs.midi import check_midi
 from sextant.contract.codecs.tensor import array_bytes, array_from_bytes
@@ -37,6 +39,8 @@ __all__ = [
     "detect_image_format",
     "encode_audio",
     "encode_image",
+    "image_from_pillow",
     "image_from_raw",
     "pcm_s16le",
+    "pillow_from_image",
 ]

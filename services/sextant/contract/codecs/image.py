@@ -6,7 +6,6 @@ from enum import StrEnum
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
-from numpy.typing import NDArray
 
 from sextant.contract.codecs.budget import DecodeBudget
 from sextant.contract.errors import InvalidRequest
@@ -42,7 +41,7 @@ def encode_image(image: Image, image_format: ImageFormat = ImageFormat.PNG) -> b
     longest = _LONGEST_SIDE.get(image_format, MOST_PIXELS)
     if max(pixels.shape[:2]) > longest:
         raise InvalidRequest("encoding.image", f"{image_format} holds at most {longest} pixels a side")
-    picture = PIL.Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    picture = pillow_from_image(image)
     file = io.BytesIO()
     if image_format is ImageFormat.PNG:
         picture.save(file, "PNG")
@@ -80,7 +79,7 @@ def decode_image(data: bytes, field: str = "image", budget: DecodeBudget | None 
             _check_size(*picture.size, field)
             (budget or DecodeBudget()).spend(picture.width * picture.height * 4, field)
             picture.load()
-            return Image(_uint8_pixels(PIL.ImageOps.exif_transpose(picture)))
+            return image_from_pillow(PIL.ImageOps.exif_transpose(picture))
     except InvalidRequest:
         raise
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
@@ -103,16 +102,23 @@ def image_from_raw(data: bytes, width_px: int, height_px: int, channels: int, fi
     return Image(np.frombuffer(data, dtype=np.uint8).reshape(height_px, width_px, channels))
 
 
+def image_from_pillow(picture: PIL.Image.Image) -> Image:
+    """Pillow's picture as grey, RGB or RGBA: 16 bits reduced to 8, palettes resolved."""
+    if picture.mode.startswith("I"):  # 16-bit grey; pillow's own conversion clips instead of scaling
+        return Image((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8)[:, :, None])
+    if picture.has_transparency_data:
+        return Image(np.array(picture.convert("RGBA")))
+    if picture.mode in ("1", "L"):
+        return Image(np.array(picture.convert("L"))[:, :, None])
+    return Image(np.array(picture.convert("RGB")))
+
+
+def pillow_from_image(image: Image) -> PIL.Image.Image:
+    """The picture as Pillow's, of mode L, RGB or RGBA."""
+    pixels = image.pixels
+    return PIL.Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
 def _check_size(width_px: int, height_px: int, field: str) -> None:
     if width_px * height_px > MOST_PIXELS:
         raise InvalidRequest(field, f"has {width_px} x {height_px} pixels, more than {MOST_PIXELS}")
-
-
-def _uint8_pixels(picture: PIL.Image.Image) -> NDArray[np.uint8]:
-    if picture.mode.startswith("I"):  # 16-bit grey; pillow's own conversion clips instead of scaling
-        return (np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8)[:, :, None]
-    if picture.has_transparency_data:
-        return np.array(picture.convert("RGBA"))
-    if picture.mode in ("1", "L"):
-        return np.array(picture.convert("L"))[:, :, None]
-    return np.array(picture.convert("RGB"))
