@@ -218,7 +218,7 @@ def test_exact_likelihoods_tell_clothes_from_noise_and_name_their_kind(stubs):
     guided = generation_pb2.Options(guarantees={"exact_likelihood": True})
     answer = stubs.generation.Score(generation_pb2.ScoreRequest(options=guided, items=real + noise))
     assert answer.receipt.model == "fashion-glow"
-    assert {likelihood.estimator for likelihood in answer.likelihoods} == {generation_pb2.ESTIMATOR_EXACT}
+    assert {likelihood.estimator for likelihood in answer.likelihoods} == {models_pb2.ESTIMATOR_EXACT}
     nats = [likelihood.log_likelihood_nats for likelihood in answer.likelihoods]
     assert min(nats[:6]) > max(nats[6:])
     for likelihood in answer.likelihoods:
@@ -285,7 +285,7 @@ def test_bounds_are_called_bounds(stubs):
         vae=generation_pb2.VaeParameters(importance_samples=200),
     )
     (likelihood,) = stubs.generation.Score(request).likelihoods
-    assert likelihood.estimator == generation_pb2.ESTIMATOR_LOWER_BOUND
+    assert likelihood.estimator == models_pb2.ESTIMATOR_LOWER_BOUND
     assert likelihood.standard_error_nats > 0
 
 

@@ -139,15 +139,7 @@ def interpolation(message: generation_pb2.InterpolateRequest) -> Interpolation:
     reader = RequestMedia(found)
     start = reader.medium(message.start, "start") if message.HasField("start") else None
     end = reader.medium(message.end, "end") if message.HasField("end") else None
-    if isinstance(start, media.Latent) and isinstance(end, media.Latent):
-        if start.space != end.space:
-            found.add("end.latent.space", "is not the space of the start")
-        elif start.mean.shape != end.mean.shape:
-            found.add("end.latent.mean.shape", f"is {list(end.mean.shape)}; the start's {list(start.mean.shape)}")
-    if message.HasField("traverse_index"):
-        sizes = [point.mean.size for point in (start, end) if isinstance(point, media.Latent)]
-        if sizes and message.traverse_index >= min(sizes):
-            found.add("traverse_index", f"must be below {min(sizes)}, the size of the latent")
+    _check_ends(message, start, end, found)
     conditions = reader.conditions(message.conditions)
     found.raise_any()
     return Interpolation(
@@ -158,6 +150,28 @@ def interpolation(message: generation_pb2.InterpolateRequest) -> Interpolation:
         traverse_index=message.traverse_index if message.HasField("traverse_index") else None,
         conditions=conditions,
     )
+
+
+def _check_ends(
+    message: generation_pb2.InterpolateRequest,
+    start: media.Media | None,
+    end: media.Media | None,
+    found: Violations,
+) -> None:
+    latents = [point for point in (start, end) if isinstance(point, media.Latent)]
+    if isinstance(start, media.Latent) and isinstance(end, media.Latent):
+        if start.space != end.space:
+            found.add("end.latent.space", "is not the space of the start")
+        elif start.mean.shape != end.mean.shape:
+            found.add("end.latent.mean.shape", f"is {list(end.mean.shape)}; the start's {list(start.mean.shape)}")
+    elif not latents and start is not None and end is not None and type(start) is not type(end):
+        kinds = message.end.WhichOneof("kind"), message.start.WhichOneof("kind")
+        found.add("end", "is of kind {}, and the start of kind {}".format(*kinds))
+    if message.HasField("traverse_index"):
+        # A latent of a table has a row of coordinates for each of the table's: each walks for itself.
+        sizes = [point.mean.shape[-1] if point.mean.ndim else 1 for point in latents]
+        if sizes and message.traverse_index >= min(sizes):
+            found.add("traverse_index", f"must be below {min(sizes)}, the size of the latent")
 
 
 def _ranges_of(message: AnyRequest) -> Violations:

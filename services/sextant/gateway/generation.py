@@ -22,7 +22,7 @@ from sextant.gateway.explain import decision_message, family_message
 from sextant.gateway.guide.decision import Decision, Wanted
 from sextant.gateway.guide.router import decide
 from sextant.gateway.guide.schema import Guide
-from sextant.gateway.interpolation import frames
+from sextant.gateway.interpolation import check_path, frames
 from sextant.gateway.plans import Plan, Planner
 from sextant.replicas.served import ServedModel
 
@@ -187,6 +187,8 @@ class GenerationServicer:
         call.family, call.model = served.manifest.family, decision.choice.model
         metrics.DECISIONS.labels(decision.rule.name if decision.rule else "named", call.model).inc()
         _check_parameters(message, served)
+        if plan.path is not None:
+            check_path(plan.path, served.manifest)
         return _Answer(call, plan, seed, served, decision_message(decision))
 
     def _batches(self, answer: _Answer, context: Context) -> AsyncGenerator[Sequence[Event], None]:

@@ -3,7 +3,9 @@
 from typing import Any
 
 from sextant.contract.errors import InvalidRequest
+from sextant.contract.media import Modality
 from sextant.contract.options import PRIORITY_FROM_WIRE
+from sextant.contract.tasks import TaskKind
 from sextant.contract.v1 import guide_pb2
 from sextant.contract.wire_enums import MODALITY_FROM_WIRE, TASK_KIND_FROM_WIRE
 from sextant.gateway.calls import Calls, Context
@@ -39,14 +41,16 @@ def _wanted(message: guide_pb2.DecideRequest) -> Wanted:
     if message.deadline_s < 0:
         raise InvalidRequest("deadline_s", "must not be negative")
     guarantees = message.guarantees
+    given = MODALITY_FROM_WIRE.get(message.input)
     return Wanted(
         task=task,
-        input=MODALITY_FROM_WIRE.get(message.input),
+        input=given,
         output=MODALITY_FROM_WIRE.get(message.output),
         priority=PRIORITY_FROM_WIRE.get(message.priority),
         exact_likelihood=guarantees.exact_likelihood,
         deterministic=guarantees.deterministic,
         latent_space=guarantees.latent_space,
+        encodes=task is TaskKind.INTERPOLATE and given not in (None, Modality.LATENT),
         deadline_s=message.deadline_s or None,
         model=message.model,
     )

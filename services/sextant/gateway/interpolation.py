@@ -4,10 +4,12 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from sextant.bundles.manifest import Manifest
 from sextant.contract.errors import FieldViolation, InvalidRequest, SextantError
 from sextant.contract.events import Event, Progress, Result
 from sextant.contract.media import Latent, Media
 from sextant.contract.tasks import Interpolation, Task, TaskKind
+from sextant.contract.violations import quoted
 
 Stream = Callable[[tuple[Task, ...]], AsyncGenerator[Sequence[Event], None]]
 
@@ -27,7 +29,10 @@ async def frames(path: Interpolation, seed: int, stream: Stream) -> AsyncGenerat
         async with aclosing(_encoding(data, path, seed, stream)) as batches:
             async for progress, found in batches:
                 latents |= found
-                yield progress
+                # Nothing is shown of an encoding of one step: the frames may yet be refused for load.
+                if progress:
+                    yield progress
+        _check_encoded(latents, data)
     async with aclosing(stream(path.tasks(seed, latents.get("start"), latents.get("end")))) as batches_of_frames:
         async for batch in batches_of_frames:
             yield batch
@@ -55,6 +60,30 @@ async def _encoding(
                 yield progress, found
     except InvalidRequest as error:
         raise _renamed(error, names) from error
+
+
+def check_path(path: Interpolation, manifest: Manifest) -> None:
+    """`InvalidRequest` for what the model's latent spaces rule out, before anything is encoded for nothing."""
+    shapes = {space.id: space.shape for space in manifest.latent_spaces}
+    for name, end in zip(_ENDS, (path.start, path.end), strict=True):
+        if isinstance(end, Latent) and end.space not in shapes:
+            known = ", ".join(shapes) or "none"
+            raise InvalidRequest(f"{name}.latent.space", f"is {quoted(end.space)}; the model reads {known}")
+    most = max((shape[-1] for shape in shapes.values() if shape), default=None)
+    if path.traverse_index is not None and most is not None and path.traverse_index >= most:
+        raise InvalidRequest("traverse_index", f"must be from 0 to {most - 1}, not {path.traverse_index}")
+
+
+def _check_encoded(latents: dict[str, Latent], data: dict[str, Media]) -> None:
+    """That every end has come, and that both are points of one space: two tables may differ in length, say."""
+    missing = data.keys() - latents.keys()
+    if missing:
+        raise SextantError(f"the {', '.join(sorted(missing))} of a path did not come back encoded")
+    start, end = latents.get("start"), latents.get("end")
+    if start is None or end is None or (start.space, start.mean.shape) == (end.space, end.mean.shape):
+        return
+    shapes = f"a latent of {end.space} {list(end.mean.shape)}, the start one of {start.space} {list(start.mean.shape)}"
+    raise InvalidRequest("end", f"is {shapes}")
 
 
 def _latent(result: Result) -> Latent:

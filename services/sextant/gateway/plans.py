@@ -42,11 +42,15 @@ def plan_transform(message: generation_pb2.TransformRequest, options: Options, s
     """What comes out is of the kind that went in."""
     tasks = from_wire.transform_tasks(message, seed)
     kind = _modality(tasks)
-    return Plan(_wanted(TaskKind.TRANSFORM, options, message, input=kind, output=kind), tasks, encoding_of(message))
+    made = None if kind is Modality.TENSOR else kind  # what a bare array stands for is the model's to say
+    return Plan(_wanted(TaskKind.TRANSFORM, options, message, input=kind, output=made), tasks, encoding_of(message))
 
 
 def plan_interpolate(message: generation_pb2.InterpolateRequest, options: Options, seed: int) -> Plan:
-    """The model must know the space of ends that are latents, and be able to encode ends that are data."""
+    """The model must know the space of ends that are latents, and be able to encode ends that are data.
+
+    A model named outright says itself that it does not know a space, by the field.
+    """
     path = from_wire.interpolation(message)
     ends = [end for end in (path.start, path.end) if end is not None]
     spaces = [end.space for end in ends if isinstance(end, Latent)]
@@ -56,7 +60,7 @@ def plan_interpolate(message: generation_pb2.InterpolateRequest, options: Option
         options,
         message,
         input=MODALITY_OF[type(data[0])] if data else None,
-        latent_space=spaces[0] if spaces else "",
+        latent_space=spaces[0] if spaces and not options.model else "",
     )
     return Plan(replace(wanted, encodes=bool(data)), (), encoding_of(message), path)
 
@@ -68,9 +72,9 @@ def plan_encode(message: generation_pb2.EncodeRequest, options: Options, seed: i
 
 
 def plan_decode(message: generation_pb2.DecodeRequest, options: Options, seed: int) -> Plan:
-    """The model must know the latents' space."""
+    """The model must know the latents' space; one that is named outright says itself, by the field, that it does not."""
     tasks = from_wire.decode_tasks(message, seed)
-    space = options.latent_space or message.latents[0].space
+    space = "" if options.model else options.latent_space or message.latents[0].space
     return Plan(_wanted(TaskKind.DECODE, options, message, latent_space=space), tasks, encoding_of(message))
 
 

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SLOPE = 0.2  # of LeakyReLU below 0
+# Under the square roots. Less than this and the exporter takes it for 0 and leaves it out: 0 / 0 at z = 0 then.
+EPSILON = 1e-6
 
 
 class EqualisedLinear(nn.Module):
@@ -53,7 +55,7 @@ class EqualisedConv(nn.Module):
 
 def pixel_norm(x: Tensor) -> Tensor:
     """Unit mean square over the channels at every place."""
-    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
+    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + EPSILON)
 
 
 def with_deviation(x: Tensor) -> Tensor:

@@ -13,7 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sextant.families.gan.equalised import SLOPE, EqualisedConv, EqualisedLinear, doubled, pixel_norm, with_deviation
+from sextant.families.gan.equalised import (
+    EPSILON,
+    SLOPE,
+    EqualisedConv,
+    EqualisedLinear,
+    doubled,
+    pixel_norm,
+    with_deviation,
+)
 
 _MAPPING_RATE = 0.01
 
@@ -50,7 +58,7 @@ class StyledConv(nn.Module):
         style = self.style(w)
         weight = self.weight * self._scale
         # Demodulation: 1 / sqrt(sum over inputs and kernel of (style * weight)^2), eq. 3 of the 2020 paper.
-        demodulation = torch.rsqrt(style.square() @ weight.square().sum((2, 3)).T + 1e-8)
+        demodulation = torch.rsqrt(style.square() @ weight.square().sum((2, 3)).T + EPSILON)
         x = F.conv2d(x * style[:, :, None, None], weight, padding=1) * demodulation[:, :, None, None]
         x = x + self.noise_strength * noise + self.bias[:, None, None]
         return F.leaky_relu(x, SLOPE) * math.sqrt(2)

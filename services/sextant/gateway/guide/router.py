@@ -13,8 +13,11 @@ from math import inf
 from sextant.bundles.manifest import Manifest
 from sextant.contract.errors import ModelNotFound
 from sextant.contract.events import Estimator
+from sextant.contract.media import Modality
 from sextant.contract.options import Priority
 from sextant.contract.tasks import TaskKind
+from sextant.contract.violations import quoted
+from sextant.contract.wire_enums import FAMILY_BY_NAME
 from sextant.gateway.guide.decision import (
     Candidate,
     Counterfactual,
@@ -100,9 +103,13 @@ def _rejection(manifest: Manifest, wanted: Wanted) -> Rejection | None:
         return no(RejectionReason.TASK, f"does not {wanted.task}; it can {', '.join(manifest.tasks)}")
     if wanted.encodes and TaskKind.ENCODE not in manifest.tasks:
         return no(RejectionReason.TASK, f"cannot encode what is given, which {wanted.task} needs")
-    if wanted.input is not None and wanted.input not in manifest.inputs:
+    # A bare array may stand for what a model takes, a picture say: a model named outright sees for itself.
+    is_for_the_model = wanted.input is Modality.TENSOR and wanted.model
+    if wanted.input is not None and wanted.input not in manifest.inputs and not is_for_the_model:
         return no(RejectionReason.MODALITY, f"does not take {wanted.input}")
-    if wanted.output is not None and wanted.output not in manifest.outputs:
+    # A manifest lists what all its tasks make together: latents come of encoding.
+    is_code = wanted.output is Modality.LATENT and wanted.task is TaskKind.GENERATE
+    if is_code or (wanted.output is not None and wanted.output not in manifest.outputs):
         return no(RejectionReason.MODALITY, f"does not make {wanted.output}")
     if wanted.exact_likelihood and manifest.score_estimator is not Estimator.EXACT:
         return no(RejectionReason.GUARANTEE, "gives no exact likelihood")
@@ -119,12 +126,13 @@ def _unfit(manifest: Manifest, wanted: Wanted) -> Rejection | None:
     def no(explanation: str) -> Rejection:
         return Rejection(manifest.name, manifest.family, RejectionReason.GUARANTEE, f"{manifest.name} {explanation}")
 
-    if wanted.family is not None and manifest.family != wanted.family:
+    # An operator's own family reads whichever parameters it likes.
+    if wanted.family not in (None, manifest.family) and manifest.family in FAMILY_BY_NAME:
         return no(f"is a {manifest.family}; the parameters are for a {wanted.family}")
     if wanted.class_label and manifest.family != "hybrid":
         classes = [str(name) for name in manifest.network.get("classes", ())]
         if wanted.class_label.casefold() not in (name.casefold() for name in classes):
-            return no(f"knows no class {wanted.class_label!r}" if classes else "knows no classes")
+            return no(f"knows no class {quoted(wanted.class_label)!r}" if classes else "knows no classes")
     return None
 
 
@@ -162,6 +170,8 @@ def _counterfactuals(
         drops.append(("without determinism", replace(wanted, deterministic=False)))
     if wanted.latent_space:
         drops.append((f"without latent space {wanted.latent_space}", replace(wanted, latent_space="")))
+    if wanted.class_label:
+        drops.append((f"without class {quoted(wanted.class_label)}", replace(wanted, class_label="")))
     if wanted.priority is not None:
         drops.append((f"without priority {wanted.priority}", replace(wanted, priority=None)))
     found = []
