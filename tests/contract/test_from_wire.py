@@ -14,7 +14,18 @@ from sextant.contract import from_wire, media
 from sextant.contract.codecs import DecodeBudget, ImageFormat
 from sextant.contract.errors import InvalidRequest
 from sextant.contract.ranges import RANGES
-from sextant.contract.tasks import ChatMessage, FillMaskParameters, Role, TaskKind, TextParameters
+from sextant.contract.tasks import (
+    ChatMessage,
+    FillMaskParameters,
+    FlowParameters,
+    GanParameters,
+    InterpolationPath,
+    Role,
+    Size,
+    TaskKind,
+    TextParameters,
+    VaeParameters,
+)
 from sextant.contract.to_wire import image_message, latent_message, media_message
 from sextant.contract.v1 import generation_pb2, media_pb2
 from tests.contract.strategies import REQUESTS, descriptor_of, leaves, message_with, messages, violations_of
@@ -89,6 +100,30 @@ class TestGenerate:
         assert task.parameters is None
         (task,) = convert(generate(prompt="x", text={}))
         assert task.parameters == TextParameters()
+
+    def test_a_size_is_carried_and_is_the_models_own_where_nothing_is_said(self) -> None:
+        size = {"width_px": 64, "height_px": 32, "duration_s": 1.5, "rows": 9}
+        (task,) = convert(generate(output="MODALITY_IMAGE", size=size))
+        assert task.size == Size(width_px=64, height_px=32, duration_s=1.5, rows=9)
+        (task,) = convert(generate())
+        assert task.size == Size()
+
+    @pytest.mark.parametrize(
+        ("parameters", "expected"),
+        [
+            ({"gan": {}}, GanParameters()),
+            ({"gan": {"truncation": 0, "mixing_layer": 0}}, GanParameters(truncation=0.0, mixing_layer=0)),
+            ({"gan": {"inversion_steps": 9}}, GanParameters(inversion_steps=9)),
+            ({"vae": {}}, VaeParameters()),
+            ({"vae": {"temperature": 0}}, VaeParameters(temperature=0.0)),
+            ({"vae": {"importance_samples": 50}}, VaeParameters(importance_samples=50)),
+            ({"flow": {}}, FlowParameters()),
+            ({"flow": {"temperature": 0.5}}, FlowParameters(temperature=0.5)),
+        ],
+    )
+    def test_parameters_of_a_family_arrive_as_they_were_said(self, parameters: Any, expected: Any) -> None:
+        (task,) = convert(generate(**parameters))
+        assert task.parameters == expected
 
     def test_zero_is_said_where_a_field_has_presence(self) -> None:
         (task,) = convert(generate(prompt="x", text={"temperature": 0, "top_k": 0, "logprobs": 0}))
@@ -230,6 +265,15 @@ class TestTransform:
         damaged = generation_pb2.TransformRequest(source=source, mask={"data": b"GIF89a"})
         assert wrong_fields(damaged) == ["mask.data"]
 
+    def test_mask_and_strength_reach_the_model(self) -> None:
+        source, white = picture(4, 3), media.Image(np.full((3, 4, 1), 255, dtype=np.uint8))
+        request = generation_pb2.TransformRequest(source=media_message(source), mask=image_message(white), strength=0.5)
+        (task,) = convert(request)
+        assert np.array_equal(task.mask.pixels, white.pixels)
+        assert task.strength == 0.5
+        (plain,) = convert(generation_pb2.TransformRequest(source=media_message(source)))
+        assert (plain.mask, plain.strength) == (None, None)
+
 
 class TestItems:
     @pytest.mark.parametrize("request_type", [generation_pb2.EncodeRequest, generation_pb2.ScoreRequest])
@@ -343,6 +387,36 @@ class TestInterpolate:
         assert wrong_fields(generation_pb2.InterpolateRequest(start=start, end=elsewhere)) == ["end.latent.space"]
         assert wrong_fields(generation_pb2.InterpolateRequest(start=start, end=longer)) == ["end.latent.mean.shape"]
         assert wrong_fields(generation_pb2.InterpolateRequest(start=start, traverse_index=2)) == ["traverse_index"]
+        words, shape = text("a"), media_message(picture())
+        assert wrong_fields(generation_pb2.InterpolateRequest(start=words, end=shape)) == ["end"]
+        assert convert(generation_pb2.InterpolateRequest(start=words, end=start)).start == media.Text("a")
+
+    def test_each_row_of_a_latent_has_its_coordinates(self) -> None:
+        rows = media_pb2.Media(latent=latent([[0, 0], [1, 1], [2, 2]]))
+        assert convert(generation_pb2.InterpolateRequest(start=rows, traverse_index=1)).traverse_index == 1
+        assert wrong_fields(generation_pb2.InterpolateRequest(start=rows, traverse_index=2)) == ["traverse_index"]
+        number = media_pb2.Media(latent=latent(0.5))
+        assert wrong_fields(generation_pb2.InterpolateRequest(end=number, traverse_index=1)) == ["traverse_index"]
+
+    def test_frames_divide_the_way_evenly_and_include_both_ends(self) -> None:
+        start, end = media.Latent("z", np.zeros(2)), media.Latent("z", np.ones(2))
+        path = convert(generation_pb2.InterpolateRequest(path="INTERPOLATION_PATH_SPHERICAL", frames=5))
+        tasks = path.tasks(SEED, start, end)
+        assert [task.walk.position for task in tasks] == [0, 0.25, 0.5, 0.75, 1]
+        assert [task.index for task in tasks] == [0, 1, 2, 3, 4]
+        assert {(task.kind, task.seed, task.walk.path) for task in tasks} == {
+            (TaskKind.INTERPOLATE, SEED, InterpolationPath.SPHERICAL)
+        }
+        assert all(task.walk.start is start and task.walk.end is end for task in tasks)
+
+    def test_what_is_not_said_of_a_path_is_sixteen_frames_and_the_models_own_way(self) -> None:
+        path = convert(generation_pb2.InterpolateRequest())
+        tasks = path.tasks(SEED, None, None)
+        assert len(tasks) == 16
+        assert {task.walk.traverse_index for task in tasks} == {None}
+        assert {task.walk.path for task in tasks} == {None}
+        zeroth = convert(generation_pb2.InterpolateRequest(traverse_index=0)).tasks(SEED, None, None)
+        assert {task.walk.traverse_index for task in zeroth} == {0}
 
     def test_frames_and_path_keep_to_what_is_listed(self) -> None:
         assert wrong_fields(generation_pb2.InterpolateRequest(frames=1)) == ["frames"]

@@ -12,7 +12,7 @@ from sextant.contract.options import Priority
 from sextant.contract.tasks import TaskKind
 from sextant.gateway.guide.decision import RejectionReason, Wanted
 from sextant.gateway.guide.router import decide
-from sextant.gateway.guide.schema import GuideError, default_guide_path, load_guide
+from sextant.gateway.guide.schema import Guide, GuideError, default_guide_path, load_guide
 from sextant.replicas.served import ServedModel
 
 G, T, I, E, D, S = (  # noqa: E741 - the six tasks
@@ -93,6 +93,17 @@ GUIDE = load_guide(default_guide_path())
         (Wanted(G, output=LATENT), None),
         (Wanted(E, input=AUDIO), None),
         (Wanted(G, output=TEXT, latent_space="w"), None),
+        (Wanted(G), "ddpm"),
+        (Wanted(G, priority=Priority.SPEED), "stylegan"),
+        (Wanted(G, family="gan"), "stylegan"),
+        (Wanted(G, output=IMAGE, family="vae"), "beta-vae"),
+        (Wanted(G, output=TABLE, family="flow"), "realnvp"),
+        (Wanted(S, input=IMAGE, family="vae"), "beta-vae"),
+        (Wanted(E, input=IMAGE, family="gan"), "stylegan"),
+        (Wanted(G, output=IMAGE, family="autoregressive"), None),
+        (Wanted(T, input=IMAGE, output=IMAGE, family="diffusion"), "ddpm"),
+        (Wanted(I, input=IMAGE, encodes=True), "beta-vae"),
+        (Wanted(I, latent_space="w"), "stylegan"),
     ],
 )
 def test_the_guide_chooses_as_its_rows_say(wanted, chosen):
@@ -143,6 +154,51 @@ def test_a_named_model_is_honoured_or_refused_with_the_reason():
     assert refused.rejections[0].reason is RejectionReason.TASK
     with pytest.raises(ModelNotFound, match="nonesuch"):
         decide(GUIDE, MODELS, Wanted(G, model="nonesuch"))
+
+
+def knowing(name: str, *classes: str) -> ServedModel:
+    """A GAN that knows these classes."""
+    served = model(name, "gan", (G,), (), (IMAGE,))
+    return replace(served, manifest=served.manifest.model_copy(update={"network": {"classes": list(classes)}}))
+
+
+def test_a_class_is_looked_for_without_regard_to_case_where_no_model_is_named():
+    clothes, digits = knowing("biggan", "Ankle boot", "bag"), knowing("a-digits", "7", "8")
+    plain, empty = MODELS["ddpm"], knowing("a-plain")
+    models = {served.manifest.name: served for served in (clothes, digits, plain, empty)}
+    decision = decide(GUIDE, models, Wanted(G, output=IMAGE, class_label="ANKLE BOOT"))
+    assert decision.choice.model == "biggan"
+    assert {r.model: r.explanation for r in decision.rejections} == {
+        "a-digits": "a-digits knows no class 'ANKLE BOOT'",
+        "a-plain": "a-plain knows no classes",
+        "ddpm": "ddpm knows no classes",
+    }
+    assert [(c.change, c.model) for c in decision.counterfactuals] == [("without class ANKLE BOOT", "ddpm")]
+    assert decide(GUIDE, models, Wanted(G, class_label="bag")).choice.model == "biggan"
+    assert decide(GUIDE, models, Wanted(G, output=IMAGE, class_label="submarine")).choice is None
+
+
+def test_a_named_model_answers_for_its_classes_and_parameters_itself():
+    for wanted in (Wanted(G, model="ddpm", class_label="bag"), Wanted(G, model="ddpm", family="gan")):
+        assert decide(GUIDE, MODELS, wanted).choice.model == "ddpm"
+
+
+def test_parameters_of_one_family_pass_over_the_others_and_say_so():
+    decision = decide(GUIDE, MODELS, Wanted(G, output=IMAGE, family="gan"))
+    assert (decision.choice.model, decision.alternatives) == ("stylegan", ())
+    told = {r.model: r.explanation for r in decision.rejections}
+    assert told["ddpm"] == "ddpm is a diffusion; the parameters are for a gan"
+
+
+def test_an_operators_own_family_may_read_the_parameters_of_another():
+    own = model("own", "probe", (G,), (TEXT,), (TEXT,))
+    row = GUIDE.rows[0].model_copy(update={"families": ("probe",)})
+    assert decide(Guide((row,)), {"own": own}, Wanted(G, output=TEXT, family="transformer")).choice.model == "own"
+
+
+def test_a_bare_array_goes_to_a_named_model_as_whatever_that_takes_and_to_no_other():
+    assert decide(GUIDE, MODELS, Wanted(E, input=Modality.TENSOR, model="beta-vae")).choice.model == "beta-vae"
+    assert decide(GUIDE, MODELS, Wanted(E, input=Modality.TENSOR)).choice is None
 
 
 def test_dropping_a_requirement_is_offered_where_it_changes_the_choice():

@@ -6,7 +6,22 @@ from typing import Annotated
 import typer
 
 import sextant
-from sextant.cli import chat, demo, encode, generate, models, route, score, status, terminal, up, zoo
+from sextant.cli import (
+    chat,
+    decode,
+    demo,
+    encode,
+    generate,
+    interpolate,
+    models,
+    route,
+    score,
+    status,
+    terminal,
+    transform,
+    up,
+    zoo,
+)
 
 app = typer.Typer(
     name="sextant",
@@ -20,7 +35,10 @@ app.add_typer(models.app, name="models")
 app.add_typer(zoo.app, name="zoo")
 app.command("chat")(chat.chat)
 app.command("encode")(encode.encode)
+app.command("decode")(decode.decode)
 app.command("score")(score.score)
+app.command("interpolate")(interpolate.interpolate)
+app.command("transform")(transform.transform)
 app.command("fill-mask")(encode.fill_mask)
 app.command("route")(route.route)
 app.command("up")(up.up)

@@ -10,23 +10,40 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text as Plain
 
-from sextant.cli.terminal import AsJson, Model, Target, Timeout, connect, print_json
+from sextant.cli.asking import Label, conditions_of
+from sextant.cli.media_files import name_files, read_file, write_latent
+from sextant.cli.terminal import AsJson, Model, Seed, Target, Timeout, connect, print_json
+from sextant.client.requests import EncodeOptions
 from sextant.contract.media import Text
+from sextant.contract.tasks import GanParameters
 
 
 def encode(
-    texts: Annotated[list[str], typer.Argument(help="What to encode.")],
+    texts: Annotated[list[str], typer.Argument(help="What to encode: texts, or files (.png, .jpg, .webp, .csv).")],
     rank: Annotated[str | None, typer.Option(help="Rank the texts by how near they are to this one.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the vectors here, as a NumPy .npy file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Of texts: a NumPy .npy file of the vectors. Of files: a directory of .npz.")
+    ] = None,
+    label: Label = "",
+    inversion_steps: Annotated[int | None, typer.Option(help="GANs: steps of the search for a latent.")] = None,
     model: Model = "",
+    seed: Seed = None,
     timeout: Timeout = None,
     target: Target = None,
     as_json: AsJson = False,
 ) -> None:
-    """Embed texts. Near vectors mean like things; cosine similarity runs from -1 to 1.
+    """Embed texts, or encode pictures and tables.
 
-    With --rank the nearest text comes first; the vectors in --out stay in the order of the texts.
+    Near vectors of texts mean like things; cosine similarity runs from -1 to 1. With --rank the nearest text comes
+    first; the vectors in --out stay in the order of the texts. Latents of files go to --out as FILE.npz, which
+    `sextant decode` and `sextant interpolate` read.
     """
+    if name_files(texts):
+        gan = None if inversion_steps is None else GanParameters(inversion_steps=inversion_steps)
+        given: EncodeOptions = {"model": model, "seed": seed, "gan": gan}
+        given["conditions"] = conditions_of(label, None)
+        _encode_files([Path(text) for text in texts], out, given, target, timeout, as_json=as_json)
+        return
     asked = [*texts, rank] if rank is not None else texts
     with connect(target) as client:
         vectors = np.stack(client.encode(asked, model=model, timeout=timeout))
@@ -38,6 +55,30 @@ def encode(
         _show_vectors(texts, shown, as_json=as_json)
     else:
         _show_ranking(texts, shown, _cosine(shown, vectors[-1]), as_json=as_json)
+
+
+def _encode_files(
+    paths: list[Path],
+    out: Path | None,
+    options: EncodeOptions,
+    target: str | None,
+    timeout: float | None,
+    *,
+    as_json: bool,
+) -> None:
+    with connect(target) as client:
+        latents = client.latents([read_file(path) for path in paths], timeout=timeout, **options)
+    for path, latent in zip(paths, latents, strict=True):
+        if out is not None:
+            write_latent(out / f"{path.stem}.npz", latent)
+    if as_json:
+        print_json([{"file": str(path), "latent": latent} for path, latent in zip(paths, latents, strict=True)])
+        return
+    table = Table("space", "shape", "mean", "file")
+    for path, latent in zip(paths, latents, strict=True):
+        preview = " ".join(f"{x:+.3f}" for x in latent.mean.reshape(-1)[:4])
+        table.add_row(latent.space, Plain(str(list(latent.mean.shape))), f"{preview} ...", Plain(str(path)))
+    Console().print(table)
 
 
 def _cosine(vectors: NDArray[np.floating], query: NDArray[np.floating]) -> NDArray[np.floating]:

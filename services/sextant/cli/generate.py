@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from sextant.cli import generate_image, generate_table
 from sextant.cli.terminal import AsJson, Model, Seed, Target, Timeout, connect, print_json
 from sextant.client.answers import as_json as event_json
 from sextant.client.requests import TextOptions
@@ -12,9 +13,8 @@ from sextant.contract.tasks import ChatMessage, Role
 app = typer.Typer(no_args_is_help=True, help="Make something.")
 
 
-@app.callback()
-def _more_kinds_follow() -> None:
-    """Make something."""
+app.command("image")(generate_image.image)
+app.command("table")(generate_table.table)
 
 
 @app.command()

@@ -7,7 +7,19 @@
 """
 
 from sextant.client.aio import AsyncClient, AsyncEventStream, AsyncTextStream
-from sextant.client.answers import Accepted, Answer, AudioPiece, Decided, Event, Listed, Receipt, Served, TextPiece
+from sextant.client.answers import (
+    Accepted,
+    Answer,
+    AudioPiece,
+    Decided,
+    Event,
+    Listed,
+    Receipt,
+    Served,
+    TextPiece,
+    as_array,
+    as_picture,
+)
 from sextant.client.connection import RetryPolicy, Tls
 from sextant.client.errors import (
     Cancelled,
@@ -51,4 +63,6 @@ __all__ = [
     "TooLarge",
     "Unavailable",
     "Unsupported",
+    "as_array",
+    "as_picture",
 ]

@@ -1,26 +1,18 @@
-"""What the client gives back: plain dataclasses and NumPy arrays, never protobuf."""
+"""What the client gives back: plain dataclasses, NumPy arrays and pictures of Pillow, never protobuf."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy as np
+import PIL.Image
 from google.protobuf.json_format import MessageToDict
 from numpy.typing import NDArray
 
-from sextant.client.errors import reading
-from sextant.contract.events import Estimator, FinishReason, Likelihood, Progress, TokenAlternative, TokenLogProb
-from sextant.contract.media import Audio, Latent, Media, Modality
-from sextant.contract.media_from_wire import read_audio, read_latent, read_media
+from sextant.contract.codecs import pillow_from_image
+from sextant.contract.events import FinishReason, Progress, TokenAlternative, TokenLogProb
+from sextant.contract.media import Audio, Image, Latent, Media, Modality, Table, Tensor
 from sextant.contract.tasks import TaskKind
-from sextant.contract.v1 import generation_pb2, guide_pb2, models_pb2
-from sextant.contract.wire_enums import (
-    ESTIMATOR_FROM_WIRE,
-    FINISH_REASON_FROM_WIRE,
-    MODALITY_FROM_WIRE,
-    NAME_OF_FAMILY,
-    TASK_KIND_FROM_WIRE,
-)
+from sextant.contract.v1 import generation_pb2
 
 T = TypeVar("T")
 
@@ -122,6 +114,16 @@ class Answer:
     finish_reason: FinishReason
     fills: tuple[tuple[TokenAlternative, ...], ...] = ()
 
+    @property
+    def picture(self) -> PIL.Image.Image:
+        """See `as_picture`."""
+        return as_picture(self.media)
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """See `as_array`."""
+        return as_array(self.media)
+
 
 # What a stream yields, in this order: one Accepted, any number of the next three, an Answer per item, a Receipt.
 Event = Accepted | Progress | TextPiece | AudioPiece | Answer | Receipt
@@ -155,137 +157,28 @@ class Served:
     max_rel_error: float
 
 
-def receipt(message: generation_pb2.Receipt) -> Receipt:
-    """A receipt as it came."""
-    return Receipt(
-        request_id=message.request_id,
-        model=message.model,
-        version=message.version,
-        bundle_digest=message.bundle_digest,
-        seed=message.seed,
-        provider=message.provider,
-        onnxruntime_version=message.onnxruntime_version,
-        sextant_version=message.sextant_version,
-        items=tuple(ItemUsage(i.sha256.hex(), i.steps, i.prompt_tokens, i.generated_tokens) for i in message.items),
-        queue_s=message.queue_s,
-        first_event_s=message.first_event_s,
-        total_s=message.total_s,
-        retries=message.retries,
-    )
+def as_picture(media: Media) -> PIL.Image.Image:
+    """A picture as Pillow's, of mode L, RGB or RGBA. TypeError where `media` is none."""
+    if isinstance(media, Image):
+        return pillow_from_image(media)
+    raise TypeError(f"a {type(media).__name__.lower()} is no picture")
 
 
-def decided(message: guide_pb2.Decision) -> Decided:
-    """A decision as it came."""
-
-    def family(value: models_pb2.Family) -> str:
-        return NAME_OF_FAMILY.get(value, "")
-
-    rule = f"{message.rule.name}, line {message.rule.line}" if message.HasField("rule") else ""
-    return Decided(
-        model=message.choice.model,
-        family=family(message.choice.family),
-        rule=rule,
-        reason=message.rule.reason,
-        explanation=message.explanation,
-        predicted_latency_s=message.choice.predicted_latency_s,
-        quality=message.choice.quality,
-        alternatives=tuple(
-            Choice(c.model, family(c.family), predicted_latency_s=c.predicted_latency_s, quality=c.quality)
-            for c in message.alternatives
-        ),
-        rejections=tuple(Choice(r.model, family(r.family), r.explanation) for r in message.rejections),
-        counterfactuals=tuple(Choice(c.model, family(c.family), c.change) for c in message.counterfactuals),
-    )
-
-
-def event(message: generation_pb2.GenerateEvent) -> Event | None:
-    """An event as it came; None for a kind that this version does not know. `InvalidRequest` for broken media."""
-    match message.WhichOneof("event"):
-        case "accepted":
-            accepted = message.accepted
-            return Accepted(accepted.request_id, accepted.seed, decided(accepted.decision))
-        case "progress":
-            told = message.progress
-            preview = read_media(told.preview) if told.HasField("preview") else None
-            return Progress(told.item, told.step, told.total_steps, preview)
-        case "chunk":
-            return _piece(message.chunk)
-        case "result":
-            return _answer(message.result)
-        case "receipt":
-            return receipt(message.receipt)
-    return None
-
-
-def _piece(chunk: generation_pb2.Chunk) -> TextPiece | AudioPiece | None:
-    match chunk.WhichOneof("kind"):
-        case "text":
-            return TextPiece(chunk.text.content, chunk.item, tuple(_token(token) for token in chunk.text.tokens))
-        case "audio":
-            return AudioPiece(read_audio(chunk.audio), chunk.item)
-    return None
-
-
-def _answer(result: generation_pb2.Result) -> Answer:
-    return Answer(
-        result.item,
-        read_media(result.media),
-        FINISH_REASON_FROM_WIRE.get(result.finish_reason, FinishReason.COMPLETE),
-        tuple(tuple(_alternative(candidate) for candidate in fill.candidates) for fill in result.fills),
-    )
-
-
-def encoded(message: generation_pb2.EncodeResponse) -> Listed[NDArray[np.floating]]:
-    """Latents as they came: the points, or the means of the distributions."""
-    with reading():
-        return Listed((read_latent(latent).mean for latent in message.latents), receipt(message.receipt))
-
-
-def latents(message: generation_pb2.EncodeResponse) -> Listed[Latent]:
-    """Latents as they came, with their spaces and variances."""
-    with reading():
-        return Listed((read_latent(latent) for latent in message.latents), receipt(message.receipt))
-
-
-def decoded(message: generation_pb2.DecodeResponse) -> Listed[Media]:
-    """Media as they came, pictures as pixels."""
-    with reading():
-        return Listed((read_media(item) for item in message.items), receipt(message.receipt))
-
-
-def scored(message: generation_pb2.ScoreResponse) -> Listed[Likelihood]:
-    """Likelihoods as they came."""
-    return Listed((_likelihood(found) for found in message.likelihoods), receipt(message.receipt))
-
-
-def _likelihood(message: generation_pb2.Likelihood) -> Likelihood:
-    return Likelihood(
-        message.log_likelihood_nats,
-        message.dimensions,
-        ESTIMATOR_FROM_WIRE.get(message.estimator, Estimator.ESTIMATE),
-        message.standard_error_nats,
-        tuple(_token(token) for token in message.tokens),
-    )
-
-
-def served(message: models_pb2.Model) -> Served:
-    """A model as it came, without what this version has no name for."""
-    return Served(
-        name=message.name,
-        version=message.version,
-        family=NAME_OF_FAMILY.get(message.family, ""),
-        architecture=message.architecture,
-        description=message.description,
-        tasks=_known(TASK_KIND_FROM_WIRE, message.tasks),
-        inputs=_known(MODALITY_FROM_WIRE, message.inputs),
-        outputs=_known(MODALITY_FROM_WIRE, message.outputs),
-        license=message.license,
-        digest=message.digest,
-        size_bytes=message.size_bytes,
-        context_tokens=message.context_tokens,
-        providers=tuple(message.providers),
-        max_rel_error=message.parity.max_rel_error,
-    )
+def as_array(media: Media) -> NDArray[Any]:
+    """The numbers of a medium: pixels uint8[h, w, c], samples float32[time, channels], a table's values
+    [rows, columns], a latent's mean, or a tensor. TypeError for text and music, which are none."""
+    match media:
+        case Image():
+            return media.pixels
+        case Audio():
+            return media.samples
+        case Table():
+            return media.values
+        case Latent():
+            return media.mean
+        case Tensor():
+            return media.array
+    raise TypeError(f"a {type(media).__name__.lower()} is no array")
 
 
 def as_json(message: generation_pb2.GenerateEvent) -> dict[str, Any]:
@@ -294,16 +187,3 @@ def as_json(message: generation_pb2.GenerateEvent) -> dict[str, Any]:
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
     return found
-
-
-def _known(names: dict[Any, T], values: Iterable[Any]) -> tuple[T, ...]:
-    return tuple(names[value] for value in values if value in names)
-
-
-def _token(token: generation_pb2.TokenLogProb) -> TokenLogProb:
-    alternatives = tuple(_alternative(alternative) for alternative in token.alternatives)
-    return TokenLogProb(token.token_id, token.token, token.logprob_nats, alternatives)
-
-
-def _alternative(alternative: generation_pb2.TokenAlternative) -> TokenAlternative:
-    return TokenAlternative(alternative.token_id, alternative.token, alternative.logprob_nats)

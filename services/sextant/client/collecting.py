@@ -3,10 +3,11 @@
 from collections import defaultdict
 
 import grpc
+import PIL.Image
 
-from sextant.client import answers
+from sextant.client import answers, from_wire
 from sextant.client.errors import ServerError, reading
-from sextant.contract.media import Text
+from sextant.contract.media import Media, Text
 from sextant.contract.v1 import generation_pb2
 
 
@@ -30,6 +31,16 @@ class Collected:
             return first.media.content
         return "".join(self._pieces.get(0, ()))
 
+    @property
+    def media(self) -> list[Media]:
+        """The items that have come, in their order."""
+        return [self.answers[item].media for item in sorted(self.answers)]
+
+    @property
+    def pictures(self) -> list[PIL.Image.Image]:
+        """The same as Pillow's pictures. TypeError where one is none."""
+        return [answers.as_picture(media) for media in self.media]
+
     def only_answer(self) -> answers.Answer:
         """The first item. `ServerError` where the stream ended without it."""
         if 0 not in self.answers:
@@ -45,7 +56,7 @@ class Collected:
     def take(self, message: generation_pb2.GenerateEvent) -> answers.Event | None:
         """Enter one event and return it; None for a kind that this client does not know."""
         with reading():
-            event = answers.event(message)
+            event = from_wire.event(message)
         match event:
             case answers.Accepted():
                 self.request_id, self.seed, self.decision = event.request_id, event.seed, event.decision

@@ -1,10 +1,8 @@
-"""Requests, built from plain arguments; shared by both clients. What cannot be sent raises `InvalidArgument`."""
+"""Requests for models, built from plain arguments; shared by both clients. `InvalidArgument`: it cannot be sent."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypedDict, cast
-
-from grpc_health.v1 import health_pb2
 
 from sextant.client.errors import invalid
 from sextant.client.fields import blaming, named, set_field
@@ -18,18 +16,16 @@ from sextant.contract.tasks import (
     FlowParameters,
     GanParameters,
     InterpolationPath,
-    TaskKind,
     VaeParameters,
 )
 from sextant.contract.to_wire import latent_message
-from sextant.contract.v1 import generation_pb2, guide_pb2, models_pb2
+from sextant.contract.v1 import generation_pb2
 from sextant.contract.wire_enums import (
     AUDIO_FORMAT_TO_WIRE,
     IMAGE_FORMAT_TO_WIRE,
     INTERPOLATION_PATH_TO_WIRE,
     MODALITY_TO_WIRE,
     ROLE_TO_WIRE,
-    TASK_KIND_TO_WIRE,
 )
 
 Prompt = str | Sequence[ChatMessage]
@@ -51,9 +47,12 @@ class CallOptions(TypedDict, total=False):
 
 
 class ConditionOptions(CallOptions, total=False):
-    """The same, and what the result should be like, or what the given is: all at once, or a part of it by name."""
+    """The same, and what the result should be like, or what the given is.
 
-    conditions: Conditions
+    `class_label` goes before the label of `conditions`, and `attributes` are added to theirs.
+    """
+
+    conditions: Conditions | None
     class_label: str | None
     attributes: Mapping[str, str] | None
 
@@ -247,38 +246,6 @@ def score_request(items: Iterable[Content], context: str, given: ScoreOptions) -
     return message
 
 
-def decide_request(
-    task: TaskKind | str,
-    takes: Modality | str | None,
-    makes: Modality | str | None,
-    deadline_s: float,
-    given: CallOptions,
-) -> guide_pb2.DecideRequest:
-    """What to decide for."""
-    chosen = options(given)
-    return guide_pb2.DecideRequest(
-        task=TASK_KIND_TO_WIRE[named(TaskKind, task, "task")],
-        input=MODALITY_TO_WIRE[named(Modality, takes, "input")] if takes else None,
-        output=MODALITY_TO_WIRE[named(Modality, makes, "output")] if makes else None,
-        priority=chosen.priority,
-        guarantees=chosen.guarantees,
-        deadline_s=deadline_s,
-        model=chosen.model,
-    )
-
-
-def model_request(name: str) -> models_pb2.GetModelRequest:
-    """A model to describe."""
-    message = models_pb2.GetModelRequest()
-    set_field(message, "name", name, "name")
-    return message
-
-
-def health_request(service: str) -> health_pb2.HealthCheckRequest:
-    """A service to ask about; "" for the whole gateway."""
-    return health_pb2.HealthCheckRequest(service=service)
-
-
 def _family_parameters(message: Any, given: Mapping[str, Any]) -> None:
     """The parameters of a family; those of a second one, which protobuf would silently take instead, are refused."""
     for name in _FAMILIES:
@@ -294,7 +261,7 @@ def _family_parameters(message: Any, given: Mapping[str, Any]) -> None:
 
 
 def _condition(message: Any, given: ConditionOptions) -> None:
-    conditions = given.get("conditions", Conditions())
+    conditions = given.get("conditions") or Conditions()
     for label in (conditions.class_label, given.get("class_label")):
         set_field(message.conditions, "class_label", label or None, "conditions.class_label")
     with blaming("conditions.attributes"):

@@ -10,9 +10,10 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from sextant.client import answers, requests
+from sextant.client import answers, from_wire, lookups, requests
 from sextant.client.collecting import Collected
 from sextant.client.connection import DEFAULT_TARGET, Attempts, RetryPolicy, Tls, channel_options
+from sextant.client.inputs import Content
 from sextant.client.services import SERVICES, Services, is_serving
 from sextant.contract.events import Likelihood
 from sextant.contract.media import Latent, Media, Modality
@@ -136,7 +137,7 @@ class Client:
         return EventStream(lambda left: self._services.generation.Generate(message, timeout=left), self._retry, timeout)
 
     def transform(
-        self, source: Media | str, *, timeout: float | None = None, **options: Unpack[requests.TransformOptions]
+        self, source: Content, *, timeout: float | None = None, **options: Unpack[requests.TransformOptions]
     ) -> EventStream:
         """Something made out of something given, streamed; a string is a text with blanks."""
         message = requests.transform_request(source, options)
@@ -160,8 +161,8 @@ class Client:
 
     def interpolate(
         self,
-        start: Media | None = None,
-        end: Media | None = None,
+        start: Content | None = None,
+        end: Content | None = None,
         *,
         timeout: float | None = None,
         **options: Unpack[requests.InterpolateOptions],
@@ -173,29 +174,38 @@ class Client:
         )
 
     def encode(
-        self, items: Iterable[Media | str], *, timeout: float | None = None, **options: Unpack[requests.EncodeOptions]
+        self, items: Iterable[Content], *, timeout: float | None = None, **options: Unpack[requests.EncodeOptions]
     ) -> answers.Listed[NDArray[np.floating]]:
         """A latent (an embedding, for texts) per item, float32 and read-only; with the receipt."""
         message = requests.encode_request(items, options)
-        return answers.encoded(self._call(self._services.generation.Encode, message, timeout))
+        return from_wire.encoded(self._call(self._services.generation.Encode, message, timeout))
 
     def latents(
-        self, items: Iterable[Media | str], *, timeout: float | None = None, **options: Unpack[requests.EncodeOptions]
+        self, items: Iterable[Content], *, timeout: float | None = None, **options: Unpack[requests.EncodeOptions]
     ) -> answers.Listed[Latent]:
         """As `encode`, with the space of each and its variance where there is one: what `decode` takes."""
         message = requests.encode_request(items, options)
-        return answers.latents(self._call(self._services.generation.Encode, message, timeout))
+        return from_wire.latents(self._call(self._services.generation.Encode, message, timeout))
+
+    def encode_stream(
+        self, items: Iterable[Content], *, timeout: float | None = None, **options: Unpack[requests.EncodeOptions]
+    ) -> EventStream:
+        """As `latents`, with the progress of models that encode in many steps; each latent is an answer."""
+        message = requests.encode_request(items, options)
+        return EventStream(
+            lambda left: self._services.generation.EncodeStream(message, timeout=left), self._retry, timeout
+        )
 
     def decode(
         self, latents: Iterable[Latent], *, timeout: float | None = None, **options: Unpack[requests.DecodeOptions]
     ) -> answers.Listed[Media]:
         """A medium per latent; with the receipt."""
         message = requests.decode_request(latents, options)
-        return answers.decoded(self._call(self._services.generation.Decode, message, timeout))
+        return from_wire.decoded(self._call(self._services.generation.Decode, message, timeout))
 
     def score(
         self,
-        items: Iterable[Media | str],
+        items: Iterable[Content],
         *,
         context: str = "",
         timeout: float | None = None,
@@ -203,7 +213,7 @@ class Client:
     ) -> answers.Listed[Likelihood]:
         """How likely each item is; texts token by token; with the receipt."""
         message = requests.score_request(items, context, options)
-        return answers.scored(self._call(self._services.generation.Score, message, timeout))
+        return from_wire.scored(self._call(self._services.generation.Score, message, timeout))
 
     def decide(
         self,
@@ -216,27 +226,27 @@ class Client:
         **options: Unpack[requests.CallOptions],
     ) -> answers.Decided:
         """What the guide would choose, and why."""
-        message = requests.decide_request(task, input, output, deadline_s, options)
-        return answers.decided(self._call(self._services.guide.Decide, message, timeout).decision)
+        message = lookups.decide_request(task, input, output, deadline_s, options)
+        return from_wire.decided(self._call(self._services.guide.Decide, message, timeout).decision)
 
     def models(self, *, timeout: float | None = None) -> list[answers.Served]:
         """What is served."""
         response = self._call(self._services.models.ListModels, models_pb2.ListModelsRequest(), timeout)
-        return [answers.served(model) for model in response.models]
+        return [from_wire.served(model) for model in response.models]
 
     def model(self, name: str, *, timeout: float | None = None) -> answers.Served:
         """One model."""
-        response = self._call(self._services.models.GetModel, requests.model_request(name), timeout)
-        return answers.served(response.model)
+        response = self._call(self._services.models.GetModel, lookups.model_request(name), timeout)
+        return from_wire.served(response.model)
 
     def serving(self, *, timeout: float | None = 5.0) -> bool:
         """Whether the gateway says that every model is warm."""
-        return is_serving(self._call(self._services.health.Check, requests.health_request(""), timeout))
+        return is_serving(self._call(self._services.health.Check, lookups.health_request(""), timeout))
 
     def health(self, *, timeout: float | None = 5.0) -> dict[str, bool]:
         """The same for each of its services, by their full names."""
         return {
-            name: is_serving(self._call(self._services.health.Check, requests.health_request(name), timeout))
+            name: is_serving(self._call(self._services.health.Check, lookups.health_request(name), timeout))
             for name in SERVICES
         }
 

@@ -72,7 +72,7 @@ def plan_encode(message: generation_pb2.EncodeRequest, options: Options, seed: i
 
 
 def plan_decode(message: generation_pb2.DecodeRequest, options: Options, seed: int) -> Plan:
-    """The model must know the latents' space; one that is named outright says itself, by the field, that it does not."""
+    """The model must know the latents' space; one named outright says itself that it does not, by the field."""
     tasks = from_wire.decode_tasks(message, seed)
     space = "" if options.model else options.latent_space or message.latents[0].space
     return Plan(_wanted(TaskKind.DECODE, options, message, latent_space=space), tasks, encoding_of(message))

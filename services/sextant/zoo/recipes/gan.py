@@ -175,7 +175,7 @@ RECIPES = (
         data=_emoji,
         build=_cyclegan,
         publish=_publish_cyclegan,
-        steps=6_500,
+        steps=4_500,
         batch=4,
     ),
 )

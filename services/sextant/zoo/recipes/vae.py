@@ -63,7 +63,7 @@ RECIPES = (
                 "Clothes of a class, 28 x 28, grey, with a code of 16 numbers (conditional VAE).", fashion.PROVENANCE
             ),
         ),
-        steps=4_000,
+        steps=3_500,
         batch=64,
     ),
     Recipe(
@@ -75,7 +75,7 @@ RECIPES = (
         publish=_publisher(
             "vae", (), Provenance("Pixel-art faces, 32 x 32, with a code of 10 numbers (VAE).", faces.PROVENANCE)
         ),
-        steps=3_000,
+        steps=2_500,
         batch=64,
     ),
     Recipe(
@@ -91,7 +91,7 @@ RECIPES = (
                 "Pixel-art faces, 32 x 32, with a code of 10 numbers that can be read (beta-VAE).", faces.PROVENANCE
             ),
         ),
-        steps=3_000,
+        steps=2_500,
         batch=64,
     ),
 )
