@@ -47,7 +47,7 @@ def _all(directory: Path) -> list[Bundle]:
         ),
         export_translators(cycles, torch.rand(4, 3, 8, 8), directory, "cyclegan", provenance=_MADE),
         export_real_nvp(table, rows, directory, "realnvp", columns="xyz", provenance=_MADE),
-        export_glow(glow, pictures, directory, "glow", attributes=attributes, provenance=_MADE),
+        export_glow(glow, pictures, directory, "glow", attributes=attributes, temperature=0.7, provenance=_MADE),
     ]
 
 

@@ -8,12 +8,17 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
+from sextant.cli.media_files import write_picture
 from sextant.cli.run_state import read_state
 from sextant.cli.terminal import connect
 from sextant.client import Client
 from sextant.contract.errors import SextantError
+from sextant.contract.media import Image
+from sextant.runtime.rng import RequestRng
+from sextant.samples import sample
 
 _PROMPT = "Write a short story about a lighthouse keeper who finds a message in a bottle."
 _SENTENCES = (
@@ -44,6 +49,7 @@ def demo(
             _story(client, out, max_tokens, seed)
             _embeddings(client, out)
             _likelihoods(client, out)
+        _pictures(out)
         _say("metrics")
         for url in state.metrics:
             print(f"  {url}")
@@ -88,6 +94,86 @@ def _likelihoods(client: Client, out: Path) -> None:
         print(f"  {likelihood.log_likelihood_nats:8.3f} nats {ending}")
     content = {ending: likelihood.log_likelihood_nats for ending, likelihood in zip(endings, found, strict=True)}
     (out / "likelihoods.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _pictures(out: Path) -> None:
+    """The families that take one step, by the commands that anyone would type."""
+    clothes = [str(sample(f"fashion-{name}")) for name in ("sneaker", "bag", "dress", "coat")]
+    _noise(out / "noise.png")
+    for headline, command in (
+        ("pictures, what matters being speed", ("generate", "image", "--priority", "speed", *_sheet(out, "speed"))),
+        (
+            "pictures, what matters being a smooth latent space",
+            ("generate", "image", "--priority", "smooth_interpolation", *_sheet(out, "smooth")),
+        ),
+        (
+            "pictures, what matters being an exact likelihood",
+            ("generate", "image", "--priority", "exact_likelihood", *_sheet(out, "exact")),
+        ),
+        ("sneakers", ("generate", "image", "--class", "sneaker", *_sheet(out, "sneakers"))),
+        ("faces", ("generate", "image", "--model", "faces-stylegan", *_sheet(out, "faces"))),
+        (
+            "from a sneaker to an ankle boot",
+            (
+                "interpolate",
+                clothes[0],
+                str(sample("fashion-ankle-boot")),
+                "--out",
+                f"{out}/sneaker-to-boot.gif",
+                "--priority",
+                "smooth_interpolation",
+                "--frames",
+                "24",
+                "--loop",
+            ),
+        ),
+        (
+            "from a face to another",
+            (
+                "interpolate",
+                "--model",
+                "faces-stylegan",
+                "--frames",
+                "24",
+                "--loop",
+                "--seed",
+                "4",
+                "--out",
+                f"{out}/faces.webp",
+            ),
+        ),
+        (
+            "emoji from Noto's style to Fluent's",
+            (
+                "transform",
+                *(str(sample(f"noto-{name}")) for name in ("tulip", "castle", "unicorn", "football")),
+                "--direction",
+                "noto-to-fluent",
+                "--out",
+                f"{out}/emoji",
+                "--grid",
+                f"{out}/emoji.png",
+            ),
+        ),
+        ("how likely clothes are, and noise: exactly", ("score", "--exact", *clothes, f"{out}/noise.png")),
+        (
+            "rows of telemetry like the shuttle's",
+            ("generate", "table", "--model", "shuttle-realnvp", "--rows", "5", "--seed", "7", "--out", f"{out}/telemetry.csv"),
+        ),
+    ):
+        _say(headline)
+        print(f"  $ sextant {' '.join(command)}", flush=True)
+        _sextant(*command)
+
+
+def _sheet(out: Path, name: str) -> tuple[str, ...]:
+    return "--count", "16", "--seed", "7", "--out", f"{out}/{name}", "--grid", f"{out}/{name}.png", "--quiet"
+
+
+def _noise(path: Path) -> None:
+    """A picture of the size of the clothes, each pixel on its own."""
+    pixels = (256 * RequestRng(seed=7).uniform("noise", shape=(28, 28, 1))).astype(np.uint8)
+    write_picture(path, Image(pixels))
 
 
 def _sextant(*arguments: str) -> None:

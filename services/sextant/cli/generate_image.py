@@ -43,6 +43,7 @@ def image(
     mixing_layer: Annotated[int | None, typer.Option(help="StyleGAN: a second style from this layer on.")] = None,
     temperature: Annotated[float | None, typer.Option(help="VAEs and flows: below 1 nearer to the mean.")] = None,
     family: Annotated[Family, typer.Option(help="Whose --temperature it is.")] = Family.VAE,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Name no files, only who made them and why.")] = False,
     model: Model = "",
     seed: Seed = None,
     timeout: Timeout = None,
@@ -73,7 +74,7 @@ def image(
     if as_json:
         print_json({"files": [str(path) for path in paths], "decision": stream.decision, "receipt": stream.receipt})
         return
-    for path, picture in zip(paths, made.values(), strict=True):
+    for path, picture in () if quiet else zip(paths, made.values(), strict=True):
         print(f"{path}  {picture.pixels.shape[1]} x {picture.pixels.shape[0]}")
     tell_choice(stream)
 

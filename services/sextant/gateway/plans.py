@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sextant.contract import from_wire
-from sextant.contract.media import MODALITY_OF, Latent, Modality
+from sextant.contract.media import MODALITY_OF, Image, Latent, Media, Modality
 from sextant.contract.options import AnyRequest, Encoding, Options, encoding_of, options_of
 from sextant.contract.tasks import Interpolation, Task, TaskKind
 from sextant.contract.v1 import generation_pb2
@@ -68,7 +68,9 @@ def plan_interpolate(message: generation_pb2.InterpolateRequest, options: Option
 def plan_encode(message: generation_pb2.EncodeRequest, options: Options, seed: int) -> Plan:
     """Latents are wanted of the first item's kind; items are all of one."""
     tasks = from_wire.encode_tasks(message, seed)
-    return Plan(_wanted(TaskKind.ENCODE, options, message, input=_modality(tasks)), tasks)
+    return Plan(
+        _wanted(TaskKind.ENCODE, options, message, input=_modality(tasks), picture=_picture(tasks[0].source)), tasks
+    )
 
 
 def plan_decode(message: generation_pb2.DecodeRequest, options: Options, seed: int) -> Plan:
@@ -81,7 +83,9 @@ def plan_decode(message: generation_pb2.DecodeRequest, options: Options, seed: i
 def plan_score(message: generation_pb2.ScoreRequest, options: Options, seed: int) -> Plan:
     """Items are all of one kind."""
     tasks = from_wire.score_tasks(message, seed)
-    return Plan(_wanted(TaskKind.SCORE, options, message, input=_modality(tasks)), tasks)
+    return Plan(
+        _wanted(TaskKind.SCORE, options, message, input=_modality(tasks), picture=_picture(tasks[0].source)), tasks
+    )
 
 
 def understand(message: Any, planner: Planner, draw_seed: Callable[[], int]) -> tuple[Plan, int]:
@@ -89,6 +93,11 @@ def understand(message: Any, planner: Planner, draw_seed: Callable[[], int]) -> 
     options = options_of(message)
     seed = draw_seed() if options.seed is None else options.seed
     return planner(message, options, seed), seed
+
+
+def _picture(given: Media | None) -> tuple[int, int] | None:
+    """Height and width of a picture; None for all else."""
+    return given.pixels.shape[:2] if isinstance(given, Image) else None
 
 
 def _modality(tasks: tuple[Task, ...]) -> Modality | None:
@@ -103,6 +112,7 @@ def _wanted(
     input: Modality | None = None,  # noqa: A002 - the guide's own word
     output: Modality | None = None,
     latent_space: str = "",
+    picture: tuple[int, int] | None = None,
 ) -> Wanted:
     return Wanted(
         task=task,
@@ -113,6 +123,8 @@ def _wanted(
         deterministic=options.deterministic,
         latent_space=latent_space or options.latent_space,
         class_label=message.conditions.class_label,
+        attributes=tuple(sorted(message.conditions.attributes)),
+        picture=picture,
         family=from_wire.parameters_family(message),
         model=options.model,
     )

@@ -59,7 +59,7 @@ def test_a_served_glow_scores_what_autograd_says_and_gives_the_very_pixels_back(
     torch.manual_seed(2)
     pixels = torch.randint(64, 192, (8, 3, 4, 4)).float()
     directions = {"red": np.linspace(-1, 1, 48).astype(np.float32)}
-    bundle = export_glow(flow, pixels + 0.5, tmp_path, "glow", attributes=directions, provenance=MADE)
+    bundle = export_glow(flow, pixels + 0.5, tmp_path, "glow", attributes=directions, temperature=0.7, provenance=MADE)
     sampler = FlowSampler.load(bundle, SessionConfig())
     picture = Image(pixels[0].permute(1, 2, 0).numpy().astype(np.uint8))
     likelihood = run_one(sampler, Task(TaskKind.SCORE, 0, source=picture)).content

@@ -12,6 +12,7 @@ from sextant.contract.tasks import TaskKind
 class Wanted:
     """What a request asks for, as far as the choice of a model goes; None and "" are the caller's silence.
 
+    `attributes` are the names of those asked for, `picture` the height and width of the one that is given;
     `family` is that of the parameters which the request carries; `encodes` says that the model must be able to
     encode as well, because the request brings data to a task that works on latents.
     """
@@ -24,6 +25,8 @@ class Wanted:
     deterministic: bool = False
     latent_space: str = ""
     class_label: str = ""
+    attributes: tuple[str, ...] = ()
+    picture: tuple[int, int] | None = None
     family: str | None = None
     encodes: bool = False
     deadline_s: float | None = None

@@ -133,7 +133,20 @@ def _unfit(manifest: Manifest, wanted: Wanted) -> Rejection | None:
         classes = [str(name) for name in manifest.network.get("classes", ())]
         if wanted.class_label.casefold() not in (name.casefold() for name in classes):
             return no(f"knows no class {quoted(wanted.class_label)!r}" if classes else "knows no classes")
+    known = _attributes(manifest)
+    unknown = [name for name in wanted.attributes if name not in known]
+    if unknown and manifest.family != "hybrid":
+        return no(f"knows no attribute {quoted(unknown[0])!r}")
+    own = (manifest.network.get("height"), manifest.network.get("width"))
+    if wanted.picture is not None and None not in own and wanted.picture != own:
+        return no(f"takes pictures of {own[1]} x {own[0]}, not {wanted.picture[1]} x {wanted.picture[0]}")
     return None
+
+
+def _attributes(manifest: Manifest) -> frozenset[str]:
+    """The names that `conditions.attributes` may hold: what can be edited, and the direction of a translator."""
+    directed = {"direction"} if manifest.network.get("directions") else set()
+    return frozenset(map(str, manifest.network.get("attributes", ()))) | directed
 
 
 def _candidate(manifest: Manifest) -> Candidate:

@@ -51,6 +51,7 @@ def _publish_glow(training: FlowTraining, name: str, directory: Path) -> Bundle:
         directory,
         name,
         attributes=_directions(training.flow),
+        temperature=0.7,
         provenance=Provenance("Exact likelihoods of pictures of clothes, 28 x 28, grey (Glow).", fashion.PROVENANCE),
     )
 
