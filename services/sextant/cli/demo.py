@@ -18,7 +18,7 @@ from sextant.client import Client
 from sextant.contract.errors import SextantError
 from sextant.contract.media import Image
 from sextant.runtime.rng import RequestRng
-from sextant.samples import sample
+from sextant.samples import DIRECTORY, sample
 
 _PROMPT = "Write a short story about a lighthouse keeper who finds a message in a bottle."
 _SENTENCES = (
@@ -99,75 +99,55 @@ def _likelihoods(client: Client, out: Path) -> None:
 def _pictures(out: Path) -> None:
     """The families that take one step, by the commands that anyone would type."""
     clothes = [str(sample(f"fashion-{name}")) for name in ("sneaker", "bag", "dress", "coat")]
+    emoji = [str(sample(f"noto-{name}")) for name in ("tulip", "castle", "unicorn", "football")]
+    boot = str(sample("fashion-ankle-boot"))
     _noise(out / "noise.png")
+    image = ("generate", "image", "--count", "16", "--seed", "7", "--quiet")
+    walk = ("interpolate", "--frames", "24", "--loop")
     for headline, command in (
-        ("pictures, what matters being speed", ("generate", "image", "--priority", "speed", *_sheet(out, "speed"))),
+        ("pictures, what matters being speed", [*image, "--priority", "speed", *_into(out, "speed")]),
         (
             "pictures, what matters being a smooth latent space",
-            ("generate", "image", "--priority", "smooth_interpolation", *_sheet(out, "smooth")),
+            [*image, "--priority", "smooth_interpolation", *_into(out, "smooth")],
         ),
         (
             "pictures, what matters being an exact likelihood",
-            ("generate", "image", "--priority", "exact_likelihood", *_sheet(out, "exact")),
+            [*image, "--priority", "exact_likelihood", *_into(out, "exact")],
         ),
-        ("sneakers", ("generate", "image", "--class", "sneaker", *_sheet(out, "sneakers"))),
-        ("faces", ("generate", "image", "--model", "faces-stylegan", *_sheet(out, "faces"))),
+        ("sneakers", [*image, "--class", "sneaker", *_into(out, "sneakers")]),
+        ("faces", [*image, "--model", "faces-stylegan", *_into(out, "faces")]),
         (
             "from a sneaker to an ankle boot",
-            (
-                "interpolate",
-                clothes[0],
-                str(sample("fashion-ankle-boot")),
-                "--out",
-                f"{out}/sneaker-to-boot.gif",
-                "--priority",
-                "smooth_interpolation",
-                "--frames",
-                "24",
-                "--loop",
-            ),
+            [*walk, clothes[0], boot, "--model", "fashion-vae", "--out", f"{out}/sneaker-to-boot.gif"],
         ),
         (
             "from a face to another",
-            (
-                "interpolate",
-                "--model",
-                "faces-stylegan",
-                "--frames",
-                "24",
-                "--loop",
-                "--seed",
-                "4",
-                "--out",
-                f"{out}/faces.webp",
-            ),
+            [*walk, "--model", "faces-stylegan", "--seed", "4", "--out", f"{out}/face-to-face.webp"],
         ),
         (
             "emoji from Noto's style to Fluent's",
-            (
-                "transform",
-                *(str(sample(f"noto-{name}")) for name in ("tulip", "castle", "unicorn", "football")),
-                "--direction",
-                "noto-to-fluent",
-                "--out",
-                f"{out}/emoji",
-                "--grid",
-                f"{out}/emoji.png",
-            ),
+            ["transform", *emoji, "--direction", "noto-to-fluent", *_into(out, "emoji")],
         ),
-        ("how likely clothes are, and noise: exactly", ("score", "--exact", *clothes, f"{out}/noise.png")),
+        ("how likely clothes are, and noise: exactly", ["score", "--exact", *clothes, f"{out}/noise.png"]),
         (
             "rows of telemetry like the shuttle's",
-            ("generate", "table", "--model", "shuttle-realnvp", "--rows", "5", "--seed", "7", "--out", f"{out}/telemetry.csv"),
+            ["generate", "table", "--model", "shuttle-realnvp", "--seed", "7", "--out", f"{out}/telemetry.csv"],
         ),
     ):
         _say(headline)
-        print(f"  $ sextant {' '.join(command)}", flush=True)
+        print(f"  $ sextant {' '.join(_shortened(argument) for argument in command)}", flush=True)
         _sextant(*command)
 
 
-def _sheet(out: Path, name: str) -> tuple[str, ...]:
-    return "--count", "16", "--seed", "7", "--out", f"{out}/{name}", "--grid", f"{out}/{name}.png", "--quiet"
+def _into(out: Path, name: str) -> tuple[str, ...]:
+    """Files in a directory of that name, and the sheet of them beside it."""
+    return "--out", f"{out}/{name}", "--grid", f"{out}/{name}.png"
+
+
+def _shortened(argument: str) -> str:
+    """Samples by their names alone, as they lie deep in the package."""
+    path = Path(argument)
+    return f"samples/{path.name}" if path.parent == DIRECTORY else argument
 
 
 def _noise(path: Path) -> None:

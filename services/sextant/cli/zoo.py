@@ -86,6 +86,20 @@ def evaluate(
                 print(f"{name:18} {measurement.name:32} {measurement.value:10.4g} {measurement.unit}")
 
 
+@app.command()
+def document(
+    bundles: Annotated[Path, typer.Option(help="Directory of the bundles.")] = SHIPPED_DIRECTORY,
+    sheets: Annotated[Path, typer.Option(help="Directory of their sheets.")] = Path("docs/samples"),
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("docs/zoo.md"),
+) -> None:
+    """Write the page of all measurements from the manifests."""
+    with _training():
+        from sextant.zoo.evaluate.document import write_document
+
+        write_document(bundles, sheets, out)
+        print(out)
+
+
 @contextmanager
 def _training() -> Iterator["Callable[[], dict[str, Recipe]]"]:
     """The recipes, if what training needs is installed; plain errors besides."""

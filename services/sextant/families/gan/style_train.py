@@ -32,7 +32,7 @@ class ProganTraining:
     PENALTY, DRIFT = 10.0, 1e-3
 
     def __init__(
-        self, generator: ProganGenerator, critic: ProganDiscriminator, stages: Sequence[Stage], rate: float = 1.5e-3
+        self, generator: ProganGenerator, critic: ProganDiscriminator, stages: Sequence[Stage], rate: float = 1e-3
     ) -> None:
         self.generator, self.critic, self._stages = generator, critic, tuple(stages)
         self.average = ExponentialAverage(generator, _AVERAGE_DECAY)
@@ -54,8 +54,9 @@ class ProganTraining:
         z = torch.randn(len(real), self.generator.latent_dim)
         with torch.autocast("cpu", torch.bfloat16):
             made = self.generator(z, level, blend)
-            values = self.critic(torch.cat([real, made.detach()]), level, blend).float()
-            value_real, value_made = values.chunk(2)
+            # Each on its own: the critic sees the deviation within a batch, which must be of one kind.
+            value_real = self.critic(real, level, blend).float()
+            value_made = self.critic(made.detach(), level, blend).float()
         penalty = self._penalty(real, made.detach().float(), level, blend)
         d_loss = value_made.mean() - value_real.mean() + self.PENALTY * penalty
         d_loss = d_loss + self.DRIFT * value_real.square().mean()
@@ -110,6 +111,7 @@ class StyleTraining:
         real = batch[0].float() / 127.5 - 1
         with torch.autocast("cpu", torch.bfloat16):
             made = self._made(len(real))
+            # In one call, so that the deviation which the discriminator sees is of both kinds together.
             logits = self.discriminator(torch.cat([real, made.detach()])).float()
             logit_real, logit_made = logits.chunk(2)
             d_loss = F.softplus(-logit_real).mean() + F.softplus(logit_made).mean()

@@ -23,8 +23,8 @@ _WIDTHS = (64, 64, 64, 32, 16)  # channels at 4, 8, 16, 32 and 64 pixels
 _GROWTH = (
     Stage(level=0, until=0.05, fading=0.0),
     Stage(level=1, until=0.20, fading=0.05),
-    Stage(level=2, until=0.75, fading=0.10),
-    Stage(level=3, until=0.90, fading=0.05),
+    Stage(level=2, until=0.78, fading=0.08),
+    Stage(level=3, until=0.91, fading=0.05),
     Stage(level=4, until=1.00, fading=0.03),
 )
 
@@ -155,7 +155,7 @@ RECIPES = (
         data=_faces,
         build=_progan,
         publish=_publish_progan,
-        steps=6_000,
+        steps=5_000,
         batch=32,
     ),
     Recipe(
