@@ -37,12 +37,26 @@ def faces_judge() -> FeatureNet:
 
 @cache
 def emoji_judge() -> FeatureNet:
-    """Tells what kind of thing an emoji shows, in either style: trained on those that are not held out."""
+    """Tells what kind of thing an emoji shows and in which style: trained on those that are not held out.
+
+    Both, because a translation must keep the one and change the other; features that know kinds alone are made to
+    be blind to style.
+    """
     pairs = emoji.load(held_out=False)
-    labels = emoji.kinds(pairs.names)
+    kinds = emoji.kinds(pairs.names)
     images: NDArray[np.uint8] = np.concatenate([pairs.noto, pairs.fluent])
-    both = np.concatenate([labels, labels])
-    return _kept("emoji", lambda tell: train_classifier(images, both, epochs=8, progress=tell))
+    return _kept(
+        "emoji",
+        lambda tell: train_attribute_classifier(
+            images, emoji_values(kinds), {"kind": int(kinds.max()) + 1, "style": 2}, epochs=8, progress=tell
+        ),
+    )
+
+
+def emoji_values(kinds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Kind and style, int64[2 n, 2], of n Noto emoji and then the same n in Fluent style."""
+    styles = np.repeat([0, 1], len(kinds))
+    return np.stack([np.tile(kinds, 2), styles], axis=1)
 
 
 def _kept(name: str, train: Callable[[Callable[[int, int, float], None]], FeatureNet]) -> FeatureNet:

@@ -8,9 +8,9 @@ from sextant.contract.media import Image
 from sextant.contract.tasks import Conditions, Task, TaskKind
 from sextant.zoo.data import emoji
 from sextant.zoo.evaluate import sheets
-from sextant.zoo.evaluate.features import accuracy, features
+from sextant.zoo.evaluate.features import features, predict
 from sextant.zoo.evaluate.figures import Figures
-from sextant.zoo.evaluate.judges import emoji_judge
+from sextant.zoo.evaluate.judges import emoji_judge, emoji_values
 from sextant.zoo.evaluate.reconstruction import feature_distance, reconstruction
 from sextant.zoo.evaluate.served import Served, pixels_of
 
@@ -18,12 +18,10 @@ from sextant.zoo.evaluate.served import Served, pixels_of
 def cyclegan(served: Served, figures: Figures, sheet: Path) -> None:
     """A translator between emoji styles, against the true counterparts that training never paired."""
     pairs, judge = emoji.load(held_out=True), emoji_judge()
-    figures.add(
-        "judge_accuracy",
-        accuracy(judge, np.concatenate([pairs.noto, pairs.fluent]), np.tile(emoji.kinds(pairs.names), 2)),
-        "1",
-        "kind of thing shown, held-out emoji: the network of the feature distances",
-    )
+    both = np.concatenate([pairs.noto, pairs.fluent])
+    right = (predict(judge, both) == emoji_values(emoji.kinds(pairs.names))).mean(0)
+    for name, share in zip(judge.heads, right, strict=True):
+        figures.add(f"judge_{name}_accuracy", share, "1", "held-out emoji; the network of the feature distances")
     for direction, source, truth in (
         ("noto-to-fluent", pairs.noto, pairs.fluent),
         ("fluent-to-noto", pairs.fluent, pairs.noto),

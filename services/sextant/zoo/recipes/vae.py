@@ -75,7 +75,7 @@ RECIPES = (
         publish=_publisher(
             "vae", (), Provenance("Pixel-art faces, 32 x 32, with a code of 10 numbers (VAE).", faces.PROVENANCE)
         ),
-        steps=2_500,
+        steps=1_800,
         batch=64,
     ),
     Recipe(
@@ -91,7 +91,7 @@ RECIPES = (
                 "Pixel-art faces, 32 x 32, with a code of 10 numbers that can be read (beta-VAE).", faces.PROVENANCE
             ),
         ),
-        steps=2_500,
+        steps=1_800,
         batch=64,
     ),
 )
