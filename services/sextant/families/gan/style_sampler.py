@@ -140,7 +140,7 @@ class StyleSampler:
         drawn = np.array([draws[name](task.seed, shape) for name in missing], np.float32).reshape(-1, *shape)
 
         def style(w: NDArray[np.float32]) -> NDArray[np.float32]:
-            mapped = towards_mean(w, self._mean, self._defaults.truncation)
+            mapped = towards_mean(w, self._mean, self._defaults.truncation) if missing else ()
             ends = {**given, **dict(zip(missing, mapped, strict=True))}
             start = ends["start"]
             assert start is not None
