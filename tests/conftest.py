@@ -193,9 +193,20 @@ def _wait_until_serving(running: Platform) -> None:
     while time.monotonic() < end:
         assert running.process.poll() is None, f"sextant up ended early:\n{running.log.read_text()[-4000:]}"
         try:
-            if health(running.target) == health_pb2.HealthCheckResponse.SERVING:
+            if health(running.target) == health_pb2.HealthCheckResponse.SERVING and _all_ready(running):
                 return
-        except grpc.RpcError:
+        except (grpc.RpcError, OSError):
             pass
         time.sleep(0.25)
     raise AssertionError(f"the platform did not come up:\n{running.log.read_text()[-4000:]}")
+
+
+def _all_ready(running: Platform) -> bool:
+    """Whether both gateways know of every model; the health that was asked is that of either."""
+    return all("\nsextant_ready 1.0" in _page(url) for url in running.metrics_urls)
+
+
+def _page(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=2.0) as page:
+        content: str = page.read().decode()
+    return content
