@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from sextant.bundles.manifest import LatentSpace
 from sextant.bundles.store import Bundle
@@ -24,12 +23,12 @@ def export_vae(
     vae: Vae, directory: Path, name: str, *, architecture: str, classes: Sequence[str], provenance: Provenance
 ) -> Bundle:
     """Writes the bundle `directory / name`. `classes` are the names of the labels, none if unconditional."""
-    plain = rounded(vae)
+    plain: Any = rounded(vae)
     picture = torch.rand(_ROWS, vae.channels, vae.size, vae.size)
     z = torch.randn(_ROWS, vae.latent_dim)
     label = {"label": torch.arange(_ROWS) % vae.classes} if vae.classes else {}
-    encoder = export(_part(plain.encoder), {"image": picture, **label}, ["mean", "log_variance"])
-    decoder = export(_part(plain.decoder), {"z": z, **label}, ["image"])
+    encoder = export(plain.encoder, {"image": picture, **label}, ["mean", "log_variance"])
+    decoder = export(plain.decoder, {"z": z, **label}, ["image"])
     network: dict[str, Any] = {
         "latent_dim": vae.latent_dim,
         "height": vae.size,
@@ -54,17 +53,3 @@ def export_vae(
         network=network,
         **provenance.fields(),
     )
-
-
-def _part(module: Any) -> nn.Module:
-    """The encoder or decoder, as a module whose inputs are all positional."""
-
-    class Part(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = module
-
-        def forward(self, first: Tensor, label: Tensor | None = None) -> Any:
-            return self.inner(first, label)
-
-    return Part() if module.classes else module

@@ -84,14 +84,67 @@ class Decoder(nn.Module):
         return torch.sigmoid(self.layers(self.project(hidden).unflatten(1, self.grid)).float())
 
 
+class ClassPrior(nn.Module):
+    """p(z | class), a Gaussian with learned mean and deviation for each class (Sohn et al. 2015, section 4.1).
+
+    What a model shows as z is measured from there: standard normal whatever the class.
+    """
+
+    def __init__(self, classes: int, latent_dim: int) -> None:
+        super().__init__()
+        self.mean = nn.Embedding(classes, latent_dim)
+        self.log_deviation = nn.Embedding(classes, latent_dim)
+        nn.init.normal_(self.mean.weight, 0.0, 0.5)
+        nn.init.zeros_(self.log_deviation.weight)
+
+    def measured(self, mean: Tensor, log_variance: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        """A posterior in the coordinates of its class."""
+        log_deviation = self.log_deviation(label)
+        return (mean - self.mean(label)) * torch.exp(-log_deviation), log_variance - 2 * log_deviation
+
+    def placed(self, z: Tensor, label: Tensor) -> Tensor:
+        """A point in the coordinates that all classes share."""
+        placed: Tensor = self.mean(label) + torch.exp(self.log_deviation(label)) * z
+        return placed
+
+
+class ConditionalEncoder(nn.Module):
+    """(picture, label) -> mean and log-variance of q(z | x, class), as the class's prior measures them."""
+
+    def __init__(self, encoder: Encoder, prior: ClassPrior) -> None:
+        super().__init__()
+        self.encoder, self.prior, self.classes = encoder, prior, encoder.classes
+
+    def forward(self, picture: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_variance = self.encoder(picture, label)
+        return self.prior.measured(mean.float(), log_variance.float(), label)
+
+
+class ConditionalDecoder(nn.Module):
+    """(z as the class's prior measures it, label) -> mean picture."""
+
+    def __init__(self, decoder: Decoder, prior: ClassPrior) -> None:
+        super().__init__()
+        self.decoder, self.prior, self.classes = decoder, prior, decoder.classes
+
+    def forward(self, z: Tensor, label: Tensor) -> Tensor:
+        picture: Tensor = self.decoder(self.prior.placed(z, label), label)
+        return picture
+
+
 class Vae(nn.Module):
     """Both halves and the scale of the likelihood. `classes` 0: unconditional."""
 
     def __init__(self, latent_dim: int, size: int, channels: int, classes: int, width: int) -> None:
         super().__init__()
         self.latent_dim, self.size, self.channels, self.classes = latent_dim, size, channels, classes
-        self.encoder = Encoder(latent_dim, size, channels, classes, width)
-        self.decoder = Decoder(latent_dim, size, channels, classes, width)
+        encoder = Encoder(latent_dim, size, channels, classes, width)
+        decoder = Decoder(latent_dim, size, channels, classes, width)
+        self.encoder: nn.Module = encoder
+        self.decoder: nn.Module = decoder
+        if classes:
+            prior = ClassPrior(classes, latent_dim)
+            self.encoder, self.decoder = ConditionalEncoder(encoder, prior), ConditionalDecoder(decoder, prior)
         self.log_scale = nn.Parameter(torch.tensor(math.log(0.05)))
 
 

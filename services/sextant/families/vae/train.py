@@ -39,10 +39,10 @@ class VaeTraining:
         for group in self._adam.param_groups:
             group["lr"] = self._rate * 0.5 * (1 + torch.cos(torch.tensor(torch.pi * progress)).item())
         with torch.autocast("cpu", torch.bfloat16):
-            mean, log_variance = self.vae.encoder(picture, label)
+            mean, log_variance = self.vae.encoder(*_given(picture, label))
             mean, log_variance = mean.float(), log_variance.float()
             z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
-            made = self.vae.decoder(z, label).float()
+            made = self.vae.decoder(*_given(z, label)).float()
         fit = discretised_logistic(picture, made, self.vae.log_scale.exp())
         kl = 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(1)
         beta = self._beta * min(1.0, progress / _WARM_UP)
@@ -56,3 +56,7 @@ class VaeTraining:
             "kl": kl.mean().detach(),
             "scale": self.vae.log_scale.exp().detach(),
         }
+
+
+def _given(first: Tensor, label: Tensor | None) -> tuple[Tensor, ...]:
+    return (first,) if label is None else (first, label)

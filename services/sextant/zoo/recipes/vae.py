@@ -15,7 +15,7 @@ from sextant.zoo.data import faces, fashion
 from sextant.zoo.recipe import Recipe
 
 FACTOR_FACES = 20_000
-BETA = 30.0
+BETA = 100.0
 
 
 def _fashion() -> tuple[Tensor, Tensor]:
