@@ -1,116 +1,94 @@
-"""Files on the command line: pictures, tables and latents, read before anything is sent, and written as they come."""
+"""Files on the command line: read before anything is sent, and written as they come."""
 
-import csv
-from collections.abc import Iterator, Sequence
+import os.path
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import PIL
 import typer
-from PIL import Image as Pillow
 
-from sextant.contract.codecs.image import image_from_pillow, pillow_from_image
+from sextant.cli.latent_files import LATENT, read_latent
+from sextant.cli.table_files import TABLE, read_rows
+from sextant.contract.codecs.image import ImageFormat, decode_image, encode_image
+from sextant.contract.errors import InvalidRequest
 from sextant.contract.media import Image, Latent, Media, Table
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp")
-TABLE, LATENT = ".csv", ".npz"
+_FORMAT_OF_SUFFIX = {
+    ".png": ImageFormat.PNG,
+    ".jpg": ImageFormat.JPEG,
+    ".jpeg": ImageFormat.JPEG,
+    ".webp": ImageFormat.WEBP,
+}
+PICTURES = tuple(_FORMAT_OF_SUFFIX)
 _KNOWN = (*PICTURES, TABLE, LATENT)
 
 
 def name_files(arguments: Sequence[str]) -> bool:
-    """Whether the arguments are files rather than texts: all end like files that are read, and all are there."""
+    """Whether the arguments are files rather than texts: all end like files that are read, and all are there.
+
+    Raises `typer.BadParameter` for a mixture, and for a file that is there but of a kind that is not read.
+    """
     like_files = [Path(argument).suffix.lower() in _KNOWN for argument in arguments]
-    if not any(like_files):
-        return False
     for argument, like_file in zip(arguments, like_files, strict=True):
-        if not like_file or not Path(argument).is_file():
+        there = os.path.isfile(argument)  # noqa: PTH113 - Path's own raises for long texts
+        if any(like_files) and not (like_file and there):
             raise typer.BadParameter(f"{argument!r} is no file that can be read; texts and files do not go together")
-    return True
+        if there and not like_file and Path(argument).suffix:
+            raise typer.BadParameter(f"{argument!r} is a file, and must end in one of {', '.join(_KNOWN)}")
+    return any(like_files)
 
 
-def read_file(path: Path) -> Media:
+def read_file(path: Path, suffixes: Sequence[str] = _KNOWN) -> Media:
     """What is in a picture, .csv or .npz file. Raises `typer.BadParameter` where it cannot be read."""
     suffix = path.suffix.lower()
-    try:
-        if suffix in PICTURES:
-            with Pillow.open(path) as picture:
-                return image_from_pillow(picture)
-        if suffix == TABLE:
-            return _read_table(path)
-        if suffix == LATENT:
-            return _read_latent(path)
-    except PIL.UnidentifiedImageError:
-        raise typer.BadParameter(f"{path} is not a picture") from None
-    except (OSError, ValueError, KeyError) as error:
-        raise typer.BadParameter(f"{path} cannot be read: {error}") from error
-    raise typer.BadParameter(f"{path} must end in one of {', '.join(_KNOWN)}")
+    if suffix not in suffixes:
+        raise typer.BadParameter(f"{str(path)!r} must end in one of {', '.join(suffixes)}")
+    if suffix in PICTURES:
+        return read_picture(path)
+    return read_latent(path) if suffix == LATENT else read_rows(path).table
 
 
 def read_picture(path: Path) -> Image:
-    """A picture, and nothing else."""
-    media = read_file(path)
-    if not isinstance(media, Image):
-        raise typer.BadParameter(f"{path} is no picture")
-    return media
+    """A picture, upright. Raises `typer.BadParameter` for anything else."""
+    if path.suffix.lower() not in PICTURES:
+        raise typer.BadParameter(f"{str(path)!r} is no picture: it must end in one of {', '.join(PICTURES)}")
+    try:
+        return decode_image(path.read_bytes())
+    except InvalidRequest as error:
+        raise typer.BadParameter(f"{path} {error.violations[0].description}") from None
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be read: {error.strerror}") from error
 
 
-def read_latent_file(path: Path) -> Latent:
-    """A latent that `sextant encode --out` wrote."""
-    media = read_file(path)
-    if not isinstance(media, Latent):
-        raise typer.BadParameter(f"{path} is no latent; `sextant encode` writes them as .npz")
+def read_end(path: Path) -> Image | Latent:
+    """An end of a path: a picture or a latent."""
+    media = read_file(path, (*PICTURES, LATENT))
+    assert isinstance(media, Image | Latent)
     return media
 
 
 def items_of(paths: Sequence[Path]) -> tuple[list[str], list[Media]]:
-    """Names and contents of all items: a file is one, but of a table every row is one."""
+    """Names and contents of all items: a file is one, but of a table every row is one, named FILE:LINE."""
     names: list[str] = []
     items: list[Media] = []
     for path in paths:
-        media = read_file(path)
-        if isinstance(media, Table):
-            names += [f"{path.name}:{row + 2}" for row in range(len(media.values))]  # the line in the file
-            items += [Table(media.columns, row[None]) for row in media.values]
+        if path.suffix.lower() == TABLE:
+            rows = read_rows(path)
+            names += [f"{path.name}:{line}" for line in rows.lines]
+            items += [Table(rows.table.columns, row[None]) for row in rows.table.values]
         else:
             names.append(path.name)
-            items.append(media)
+            items.append(read_file(path))
     return names, items
 
 
-def batches(items: Sequence[Media], size: int) -> Iterator[Sequence[Media]]:
-    """The items, `size` at a time."""
-    return (items[first : first + size] for first in range(0, len(items), size))
+def picture_file(path: Path | None) -> Path | None:
+    """The path itself if a picture can be written there, by its suffix; `typer.BadParameter` if not."""
+    if path is not None and path.suffix.lower() not in PICTURES:
+        raise typer.BadParameter(f"{str(path)!r} must end in one of {', '.join(PICTURES)}")
+    return path
 
 
 def write_picture(path: Path, image: Image) -> None:
-    """As the path's suffix says."""
+    """As the path's suffix says: PNG and WebP without loss, JPEG over white."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture = pillow_from_image(image)
-    picture.convert("RGB").save(path, quality=95) if path.suffix in (".jpg", ".jpeg") else picture.save(path)
-
-
-def write_latent(path: Path, latent: Latent) -> None:
-    """As NumPy's .npz: `space`, `mean` and, for a distribution, `variance`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {"space": np.array(latent.space), "mean": latent.mean}
-    if latent.variance is not None:
-        arrays["variance"] = latent.variance
-    with path.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-
-
-def _read_table(path: Path) -> Table:
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = [line for line in csv.reader(file) if line]
-    if len(lines) < 2:
-        raise ValueError("a table has a line of column names and at least one of numbers")
-    widths = {len(line) for line in lines}
-    if len(widths) != 1:
-        raise ValueError("its lines are not equally long")
-    return Table(tuple(lines[0]), np.array([[float(cell) for cell in line] for line in lines[1:]]))
-
-
-def _read_latent(path: Path) -> Latent:
-    with np.load(path, allow_pickle=False) as saved:
-        variance = saved.get("variance")
-        return Latent(str(saved["space"]), saved["mean"], variance)
+    path.write_bytes(encode_image(image, _FORMAT_OF_SUFFIX[path.suffix.lower()]))

@@ -14,11 +14,15 @@ GENERATOR = "generator"
 
 @dataclass(slots=True)
 class Making:
-    """`z` float32[d], drawn, given or walked to, and the class where the generator knows any."""
+    """`z` float32[d], drawn, given or walked to, and the class where the generator knows any.
+
+    `field` of the request is what `z` comes from: to blame where the network overflows.
+    """
 
     index: int
     z: NDArray[np.float32]
     label: int | None
+    field: str = ""
     pixels: NDArray[np.float32] | None = None
     done: bool = False
     steps_done: int = 0
@@ -39,4 +43,4 @@ class Making:
         """The picture. Raises `InvalidRequest` where the network overflowed."""
         if self.pixels is None:
             raise RuntimeError("the picture has not been made yet")
-        return Result(self.index, to_image(self.pixels))
+        return Result(self.index, to_image(self.pixels, self.field))

@@ -74,10 +74,11 @@ class GeneratorSampler:
                 return Making(task.index, z, read_class(task.conditions, self._config.classes, rng))
             case TaskKind.DECODE:
                 refuse_unread(task)
-                return self._making(task, read_latent(task.source, self._space, f"latents[{task.index}]"))
+                field = f"latents[{task.index}]"
+                return self._making(task, read_latent(task.source, self._space, field), field)
             case TaskKind.INTERPOLATE:
                 refuse_unread(task)
-                return self._making(task, walked_to(task, self._space, InterpolationPath.SPHERICAL))
+                return self._making(task, walked_to(task, self._space, InterpolationPath.SPHERICAL), "end")
             case TaskKind.ENCODE:
                 return self._inverting(task)
         raise UnsupportedTask(self._name, f"a GAN has no {task.kind}")
@@ -105,10 +106,10 @@ class GeneratorSampler:
     def release(self, state: State) -> None:
         """Nothing to free: a state holds only its own arrays."""
 
-    def _making(self, task: Task, z: NDArray[np.float32]) -> Making:
+    def _making(self, task: Task, z: NDArray[np.float32], field: str) -> Making:
         # Item 0 whatever the item's place: all frames of a path are of one class.
         label = read_class(task.conditions, self._config.classes, RequestRng(task.seed))
-        return Making(task.index, z, label)
+        return Making(task.index, z, label, field)
 
     def _inverting(self, task: Task) -> Inverting:
         target, steps = read_inverting(task, self._config.image, self._defaults)
@@ -119,10 +120,10 @@ class GeneratorSampler:
         return Inverting(task.index, target, self._space.id, candidates, centre, _as_z, steps, GENERATOR)
 
 
-def limits_of(manifest: Manifest, defaults: GanDefaults, latent_dim: int) -> Limits:
-    """At least the rows of one inversion where the bundle can encode."""
+def limits_of(manifest: Manifest, defaults: GanDefaults, latent_dim: int, fewest_rows: int = 1) -> Limits:
+    """At least `fewest_rows`, and those of one inversion where the bundle can encode."""
     inversion = latent_dim + 1 if TaskKind.ENCODE in manifest.tasks else 1
-    return Limits(rows_per_step=max(defaults.rows_per_step, inversion), slots=SLOTS)
+    return Limits(rows_per_step=max(defaults.rows_per_step, inversion, fewest_rows), slots=SLOTS)
 
 
 def read_generating(task: Task, image: ImageSpec) -> GanParameters:

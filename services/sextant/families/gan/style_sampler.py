@@ -13,7 +13,7 @@ from sextant.bundles.store import Bundle
 from sextant.contract.errors import InvalidRequest, UnsupportedTask
 from sextant.contract.events import Result
 from sextant.contract.media import Media
-from sextant.contract.tasks import InterpolationPath, Task, TaskKind
+from sextant.contract.tasks import GanParameters, InterpolationPath, Task, TaskKind, Walk
 from sextant.families.gan.config import GanDefaults, StyleConfig, read_config
 from sextant.families.gan.inversion import Inverting
 from sextant.families.gan.sampler import limits_of, read_generating, read_inverting
@@ -31,6 +31,7 @@ from sextant.runtime.session import SessionConfig
 State = Styling | Inverting
 
 _NONE = np.zeros((0, 1), np.float32)  # nothing to be mapped
+_MOST_DRAWN = 2  # styles of an item: two that are mixed, or both ends of a path
 _FIRST_SPREAD = 0.5  # of the styles that an inversion tries first, around the mean
 
 
@@ -44,7 +45,7 @@ class StyleSampler:
         self._config, self._defaults = config, defaults
         self._mean = np.array(config.mean_style, np.float32)
         self._space = LatentSpace(id=f"{manifest.name}/w", shape=(config.style_dim,))
-        self.limits = limits_of(manifest, defaults, config.style_dim)
+        self.limits = limits_of(manifest, defaults, config.style_dim, _MOST_DRAWN)
 
     @classmethod
     def load(cls, bundle: Bundle, session_config: SessionConfig) -> "StyleSampler":
@@ -63,7 +64,9 @@ class StyleSampler:
         """A row, two where two styles are drawn; for an inversion one more than a style has numbers."""
         if task.kind is TaskKind.ENCODE:
             return Cost(rows=self._config.style_dim + 1)
-        return Cost(rows=2 if task.kind in (TaskKind.GENERATE, TaskKind.INTERPOLATE) else 1)
+        mixes = isinstance(task.parameters, GanParameters) and task.parameters.mixing_layer is not None
+        draws_both = task.walk is not None and len(_missing_ends(task.walk)) == _MOST_DRAWN
+        return Cost(rows=_MOST_DRAWN if mixes or draws_both else 1)
 
     def start(self, task: Task, rng: RequestRng) -> State:
         """Check the task and draw or read what it starts from. Raises `InvalidRequest` and `UnsupportedTask`."""
@@ -75,8 +78,9 @@ class StyleSampler:
                 return self._drawing(task, rng)
             case TaskKind.DECODE:
                 refuse_unread(task)
-                w = read_latent(task.source, self._space, f"latents[{task.index}]")
-                return self._styling(task, _NONE, lambda _: w)
+                field = f"latents[{task.index}]"
+                w = read_latent(task.source, self._space, field)
+                return self._styling(task, _NONE, lambda _: w, field)
             case TaskKind.INTERPOLATE:
                 refuse_unread(task)
                 return self._walking(task)
@@ -128,14 +132,14 @@ class StyleSampler:
     def _walking(self, task: Task) -> Styling:
         """A frame of a path. Ends that are not given are drawn as z and mapped first."""
         walk = read_walk(task)
+        # What a path refuses it refuses here, with any ends: in the middle of a call it would fail its batch mates.
+        point_on(walk, self._mean, self._mean, InterpolationPath.LINEAR)
         shape = (self._config.latent_dim,)
         given = {
             name: None if latent is None else read_latent(latent, self._space, f"{name}.latent")
             for name, latent in (("start", walk.start), ("end", walk.end))
         }
-        needs_end = walk.end is None and walk.traverse_index is None
-        missing = ["start"] if walk.start is None else []
-        missing += ["end"] if needs_end else []
+        missing = _missing_ends(walk)
         draws = {"start": draw_start, "end": draw_end}
         drawn = np.array([draws[name](task.seed, shape) for name in missing], np.float32).reshape(-1, *shape)
 
@@ -146,10 +150,14 @@ class StyleSampler:
             assert start is not None
             return point_on(walk, start, ends["end"], InterpolationPath.LINEAR)
 
-        return self._styling(task, drawn, style)
+        return self._styling(task, drawn, style, "end")
 
     def _styling(
-        self, task: Task, drawn: NDArray[np.float32], style: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+        self,
+        task: Task,
+        drawn: NDArray[np.float32],
+        style: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+        field: str,
     ) -> Styling:
         """One style in all layers; noise that belongs to the request, so that all frames share it."""
 
@@ -157,7 +165,7 @@ class StyleSampler:
             return np.repeat(style(w)[None], self._config.layers, axis=0)
 
         noise = RequestRng(task.seed).normal("noise", shape=(self._config.noise_dim,))
-        return Styling(task.index, drawn, styles, noise)
+        return Styling(task.index, drawn, styles, noise, field)
 
     def _inverting(self, task: Task) -> Inverting:
         """In w, beginning near the mean style; the noise is left out."""
@@ -172,3 +180,11 @@ class StyleSampler:
     def _as_styles(self, points: NDArray[np.float32]) -> Rows:
         styles = np.repeat(points[:, None], self._config.layers, axis=1)
         return {"w": styles, "noise": np.zeros((len(points), self._config.noise_dim), np.float32)}
+
+
+def _missing_ends(walk: Walk) -> list[str]:
+    """The ends of a path that are to be drawn; a traversal can do without its end."""
+    missing = ["start"] if walk.start is None else []
+    if walk.end is None and walk.traverse_index is None:
+        missing.append("end")
+    return missing

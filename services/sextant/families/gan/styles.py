@@ -17,13 +17,14 @@ MAPPING, SYNTHESIS = "mapping", "synthesis"
 class Styling:
     """`drawn` float32[r, d] are z to be mapped, none if w is known; `styles_of` makes float32[layers, s] of their w.
 
-    `noise` float32[n] is what the synthesis network stirs in.
+    `noise` float32[n] is what the synthesis network stirs in. `field` of the request is to blame where it overflows.
     """
 
     index: int
     drawn: NDArray[np.float32]
     styles_of: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     noise: NDArray[np.float32]
+    field: str = ""
     styles: NDArray[np.float32] | None = None
     pixels: NDArray[np.float32] | None = None
     done: bool = False
@@ -57,4 +58,4 @@ class Styling:
         """The picture. Raises `InvalidRequest` where the network overflowed."""
         if self.pixels is None:
             raise RuntimeError("the picture has not been made yet")
-        return Result(self.index, to_image(self.pixels))
+        return Result(self.index, to_image(self.pixels, self.field))

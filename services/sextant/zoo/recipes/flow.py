@@ -111,6 +111,7 @@ RECIPES = (
         publish=_publish_glow,
         steps=10_000,
         batch=64,
+        core_hours=0.7,
     ),
     Recipe(
         name="shuttle-realnvp",
@@ -121,6 +122,7 @@ RECIPES = (
         publish=_publish_shuttle,
         steps=12_000,
         batch=512,
+        core_hours=0.08,
     ),
     Recipe(
         name="moons-realnvp",
@@ -131,5 +133,6 @@ RECIPES = (
         publish=_publish_moons,
         steps=6_000,
         batch=512,
+        core_hours=0.03,
     ),
 )

@@ -137,6 +137,7 @@ RECIPES = (
         publish=_publish_dcgan,
         steps=11_000,
         batch=64,
+        core_hours=0.47,
     ),
     Recipe(
         name="fashion-biggan",
@@ -147,6 +148,7 @@ RECIPES = (
         publish=_publish_biggan,
         steps=4_500,
         batch=64,
+        core_hours=0.69,
     ),
     Recipe(
         name="faces-progan",
@@ -157,6 +159,7 @@ RECIPES = (
         publish=_publish_progan,
         steps=5_000,
         batch=32,
+        core_hours=0.42,
     ),
     Recipe(
         name="faces-stylegan",
@@ -167,6 +170,7 @@ RECIPES = (
         publish=_publish_stylegan,
         steps=4_000,
         batch=32,
+        core_hours=0.96,
     ),
     Recipe(
         name="emoji-cyclegan",
@@ -177,5 +181,6 @@ RECIPES = (
         publish=_publish_cyclegan,
         steps=4_500,
         batch=4,
+        core_hours=0.4,
     ),
 )

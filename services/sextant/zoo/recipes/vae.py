@@ -49,6 +49,7 @@ RECIPES = (
         ),
         steps=5_000,
         batch=64,
+        core_hours=0.31,
     ),
     Recipe(
         name="fashion-cvae",
@@ -65,6 +66,7 @@ RECIPES = (
         ),
         steps=3_500,
         batch=64,
+        core_hours=0.2,
     ),
     Recipe(
         name="faces-vae",
@@ -77,6 +79,7 @@ RECIPES = (
         ),
         steps=1_800,
         batch=64,
+        core_hours=0.26,
     ),
     Recipe(
         name="faces-beta-vae",
@@ -93,5 +96,6 @@ RECIPES = (
         ),
         steps=1_800,
         batch=64,
+        core_hours=0.2,
     ),
 )
