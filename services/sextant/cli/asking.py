@@ -1,12 +1,13 @@
 """Options that commands about pictures share, and how their answers are told."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from sextant.client import EventStream
+from sextant.cli.media_files import picture_file
+from sextant.client import Answer, Decided, EventStream, Receipt
 from sextant.contract.errors import SextantError
 from sextant.contract.media import Image
 from sextant.contract.options import Priority
@@ -16,7 +17,9 @@ Label = Annotated[str, typer.Option("--class", help="A class that the model know
 Attributes = Annotated[
     list[str] | None, typer.Option("--attribute", help="NAME=VALUE, of an attribute that the model knows; repeatable.")
 ]
-Grid = Annotated[Path | None, typer.Option("--grid", help="Also all pictures on one sheet, written here.")]
+Grid = Annotated[
+    Path | None, typer.Option("--grid", callback=picture_file, help="Also all pictures on one sheet, written here.")
+]
 Matters = Annotated[Priority | None, typer.Option("--priority", help="What matters most; the guide reads it.")]
 
 
@@ -31,15 +34,39 @@ def conditions_of(label: str, attributes: Iterable[str] | None) -> Conditions:
     return Conditions(class_label=label, attributes=found)
 
 
-def pictures_of(stream: EventStream) -> dict[int, Image]:
-    """The pictures of a stream that was read, by item."""
-    found = {item: answer.media for item, answer in sorted(stream.answers.items())}
-    return {item: media for item, media in found.items() if isinstance(media, Image)}
+def pictures_of(stream: EventStream) -> Iterator[tuple[int, Image]]:
+    """The pictures of a stream as they come, with their numbers. SextantError where something else comes."""
+    for event in stream.events():
+        if isinstance(event, Answer):
+            if not isinstance(event.media, Image):
+                raise SextantError(
+                    f"pictures were asked for, and the answer is of kind {type(event.media).__name__.lower()}"
+                )
+            yield event.item, event.media
 
 
-def tell_choice(stream: EventStream, *, seed: bool = True) -> None:
-    """A line that says which model answered, why, and in what time."""
-    if stream.receipt is None or stream.decision is None:
+def decision_of(stream: EventStream) -> Decided:
+    """Which model answers, and why: known from the first event on."""
+    if stream.decision is None:
+        raise SextantError("the stream began without its decision")
+    return stream.decision
+
+
+def receipt_of(stream: EventStream) -> Receipt:
+    """Of a stream that was read."""
+    if stream.receipt is None:
         raise SextantError("the stream ended without its receipt")
-    drawn = f", seed {stream.seed}" if seed else ""
-    print(f"{stream.receipt.model} in {1000 * stream.receipt.total_s:.0f} ms{drawn}: {stream.decision.explanation}")
+    return stream.receipt
+
+
+def account_of(stream: EventStream) -> dict[str, Any]:
+    """How an answer came about, for --json."""
+    return {"decision": decision_of(stream), "receipt": receipt_of(stream)}
+
+
+def tell_choice(stream: EventStream, seconds: float | None = None, *, seed: bool = True) -> None:
+    """A line that says which model answered, why, and in what time: the stream's, or `seconds` of several."""
+    receipt = receipt_of(stream)
+    took = receipt.total_s if seconds is None else seconds
+    drawn = f", seed {receipt.seed}" if seed else ""
+    print(f"{receipt.model} in {1000 * took:.0f} ms{drawn}: {decision_of(stream).explanation}")

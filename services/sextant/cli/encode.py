@@ -11,10 +11,13 @@ from rich.table import Table
 from rich.text import Text as Plain
 
 from sextant.cli.asking import Label, conditions_of
-from sextant.cli.media_files import name_files, read_file, write_latent
+from sextant.cli.batches import in_batches
+from sextant.cli.latent_files import LATENT, write_latent
+from sextant.cli.media_files import name_files, read_file
+from sextant.cli.result_paths import check_distinct, is_file
 from sextant.cli.terminal import AsJson, Model, Seed, Target, Timeout, connect, print_json
 from sextant.client.requests import EncodeOptions
-from sextant.contract.media import Text
+from sextant.contract.media import Latent, Text
 from sextant.contract.tasks import GanParameters
 
 
@@ -22,7 +25,8 @@ def encode(
     texts: Annotated[list[str], typer.Argument(help="What to encode: texts, or files (.png, .jpg, .webp, .csv).")],
     rank: Annotated[str | None, typer.Option(help="Rank the texts by how near they are to this one.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Of texts: a NumPy .npy file of the vectors. Of files: a directory of .npz.")
+        Path | None,
+        typer.Option(help="Of texts: a NumPy .npy file. Of files: a directory of .npz, or one such file."),
     ] = None,
     label: Label = "",
     inversion_steps: Annotated[int | None, typer.Option(help="GANs: steps of the search for a latent.")] = None,
@@ -36,17 +40,19 @@ def encode(
 
     Near vectors of texts mean like things; cosine similarity runs from -1 to 1. With --rank the nearest text comes
     first; the vectors in --out stay in the order of the texts. Latents of files go to --out as FILE.npz, which
-    `sextant decode` and `sextant interpolate` read.
+    `sextant decode` and `sextant interpolate` read. A table is one item, its latent a point per row.
     """
+    options: EncodeOptions = {"model": model, "seed": seed, "conditions": conditions_of(label, None)}
+    if inversion_steps is not None:
+        options["gan"] = GanParameters(inversion_steps=inversion_steps)
     if name_files(texts):
-        gan = None if inversion_steps is None else GanParameters(inversion_steps=inversion_steps)
-        given: EncodeOptions = {"model": model, "seed": seed, "gan": gan}
-        given["conditions"] = conditions_of(label, None)
-        _encode_files([Path(text) for text in texts], out, given, target, timeout, as_json=as_json)
+        if rank is not None:
+            raise typer.BadParameter("--rank is for texts")
+        _encode_files([Path(text) for text in texts], out, options, target, timeout, as_json=as_json)
         return
     asked = [*texts, rank] if rank is not None else texts
     with connect(target) as client:
-        vectors = np.stack(client.encode(asked, model=model, timeout=timeout))
+        vectors = np.stack(client.encode(asked, timeout=timeout, **options))
     shown = vectors[: len(texts)]
     if out is not None:
         with out.open("wb") as file:
@@ -66,11 +72,24 @@ def _encode_files(
     *,
     as_json: bool,
 ) -> None:
+    one = out is not None and is_file(out, (LATENT,), len(paths))
+    if out is not None:
+        check_distinct(paths)
+    given = [read_file(path) for path in paths]
+    latents: list[Latent] = []
     with connect(target) as client:
-        latents = client.latents([read_file(path) for path in paths], timeout=timeout, **options)
-    for path, latent in zip(paths, latents, strict=True):
-        if out is not None:
-            write_latent(out / f"{path.stem}.npz", latent)
+        answered = in_batches(
+            "encoding",
+            "items",
+            [str(path) for path in paths],
+            given,
+            options,
+            lambda batch: client.latents(batch, timeout=timeout, **options),
+        )
+        for path, (latent, _) in zip(paths, answered, strict=True):
+            latents.append(latent)
+            if out is not None:
+                write_latent(out if one else out / f"{path.stem}{LATENT}", latent)
     if as_json:
         print_json([{"file": str(path), "latent": latent} for path, latent in zip(paths, latents, strict=True)])
         return

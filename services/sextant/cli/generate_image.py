@@ -6,12 +6,24 @@ from typing import Annotated
 
 import typer
 
-from sextant.cli.asking import Attributes, Grid, Label, Matters, conditions_of, pictures_of, tell_choice
+from sextant.cli.asking import (
+    Attributes,
+    Grid,
+    Label,
+    Matters,
+    account_of,
+    conditions_of,
+    decision_of,
+    pictures_of,
+    tell_choice,
+)
 from sextant.cli.contact_sheet import write_sheet
-from sextant.cli.media_files import write_picture
+from sextant.cli.media_files import PICTURES, write_picture
+from sextant.cli.result_paths import is_file
 from sextant.cli.terminal import AsJson, Model, Seed, Target, Timeout, connect, print_json
+from sextant.client import Client
 from sextant.client.requests import GenerateOptions
-from sextant.contract.media import Modality
+from sextant.contract.media import Image, Modality
 from sextant.contract.tasks import FlowParameters, GanParameters, VaeParameters
 
 
@@ -21,6 +33,9 @@ class Suffix(StrEnum):
     PNG = "png"
     WEBP = "webp"
     JPEG = "jpeg"
+
+
+_ENDINGS = {Suffix.PNG: (".png",), Suffix.WEBP: (".webp",), Suffix.JPEG: (".jpg", ".jpeg")}
 
 
 class Family(StrEnum):
@@ -36,13 +51,17 @@ def image(
     label: Label = "",
     attributes: Attributes = None,
     out: Annotated[Path, typer.Option(help="Directory, or a file where there is one picture.")] = Path(),
-    suffix: Annotated[Suffix, typer.Option("--format", help="How they are written.")] = Suffix.PNG,
+    suffix: Annotated[
+        Suffix | None, typer.Option("--format", help="How they are written. Default: png, or as --out FILE ends.")
+    ] = None,
     grid: Grid = None,
     priority: Matters = None,
     truncation: Annotated[float | None, typer.Option(help="GANs: below 1 fewer kinds, but better ones.")] = None,
     mixing_layer: Annotated[int | None, typer.Option(help="StyleGAN: a second style from this layer on.")] = None,
     temperature: Annotated[float | None, typer.Option(help="VAEs and flows: below 1 nearer to the mean.")] = None,
-    family: Annotated[Family, typer.Option(help="Whose --temperature it is.")] = Family.VAE,
+    family: Annotated[
+        Family | None, typer.Option(help="Whose --temperature it is. Default: that of --model, or vae.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Name no files, only who made them and why.")] = False,
     model: Model = "",
     seed: Seed = None,
@@ -50,7 +69,12 @@ def image(
     target: Target = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make pictures. Each is a file MODEL-SEED-NUMBER; --grid puts all on one sheet."""
+    """Make pictures. Each is a file MODEL-SEED-NUMBER, written as it comes; --grid puts all on one sheet."""
+    one = is_file(out, PICTURES, count)
+    if one and suffix is not None and out.suffix.lower() not in _ENDINGS[suffix]:
+        raise typer.BadParameter(f"--format {suffix} and --out {out} do not agree")
+    if temperature is not None and (truncation is not None or mixing_layer is not None):
+        raise typer.BadParameter("--temperature is for VAEs and flows, --truncation and --mixing-layer are for GANs")
     options: GenerateOptions = {
         "model": model,
         "seed": seed,
@@ -58,37 +82,37 @@ def image(
         "count": count,
         "output": Modality.IMAGE,
         "conditions": conditions_of(label, attributes),
-        **_parameters(truncation, mixing_layer, temperature, family),
     }
+    if truncation is not None or mixing_layer is not None:
+        options["gan"] = GanParameters(truncation=truncation, mixing_layer=mixing_layer)
+    made: dict[int, Image] = {}
+    paths: dict[int, Path] = {}
     with connect(target) as client:
-        stream = client.generate(prompt, timeout=timeout, **options).read()
-    made = pictures_of(stream)
-    assert stream.receipt is not None
-    paths = [out] if out.suffix else [out / f"{stream.receipt.model}-{stream.seed}-{n}.{suffix}" for n in made]
-    if len(paths) != len(made):
-        raise typer.BadParameter(f"--out names one file, and {len(made)} pictures came")
-    for path, picture in zip(paths, made.values(), strict=True):
-        write_picture(path, picture)
+        if temperature is not None:
+            if (family or _family_of(client, model)) is Family.FLOW:
+                options["flow"] = FlowParameters(temperature=temperature)
+            else:
+                options["vae"] = VaeParameters(temperature=temperature)
+        stream = client.generate(prompt, timeout=timeout, **options)
+        for item, picture in pictures_of(stream):
+            named = out / f"{decision_of(stream).model}-{stream.seed}-{item}.{suffix or Suffix.PNG}"
+            made[item], paths[item] = picture, out if one else named
+            write_picture(paths[item], picture)
+            if not quiet and not as_json:
+                print(f"{paths[item]}  {picture.pixels.shape[1]} x {picture.pixels.shape[0]}", flush=True)
     if grid is not None:
-        write_sheet(grid, list(made.values()))
+        write_sheet(grid, [made[item] for item in sorted(made)])
     if as_json:
-        print_json({"files": [str(path) for path in paths], "decision": stream.decision, "receipt": stream.receipt})
-        return
-    for path, picture in () if quiet else zip(paths, made.values(), strict=True):
-        print(f"{path}  {picture.pixels.shape[1]} x {picture.pixels.shape[0]}")
-    tell_choice(stream)
+        print_json({"files": [str(paths[item]) for item in sorted(paths)], **account_of(stream)})
+    else:
+        tell_choice(stream)
 
 
-def _parameters(
-    truncation: float | None, mixing_layer: int | None, temperature: float | None, family: Family
-) -> GenerateOptions:
-    gan = truncation is not None or mixing_layer is not None
-    if gan and temperature is not None:
-        raise typer.BadParameter("--temperature is for VAEs and flows, --truncation and --mixing-layer are for GANs")
-    if gan:
-        return {"gan": GanParameters(truncation=truncation, mixing_layer=mixing_layer)}
-    if temperature is None:
-        return {}
-    if family is Family.VAE:
-        return {"vae": VaeParameters(temperature=temperature)}
-    return {"flow": FlowParameters(temperature=temperature)}
+def _family_of(client: Client, model: str) -> Family:
+    """The named model's. Raises `typer.BadParameter` where --temperature is not for it."""
+    if not model:
+        return Family.VAE
+    family = client.model(model).family
+    if family not in list(Family):
+        raise typer.BadParameter(f"--temperature is for VAEs and flows, and {model} is of another family: {family}")
+    return Family(family)

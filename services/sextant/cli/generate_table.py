@@ -1,15 +1,14 @@
 """`sextant generate table`: rows of numbers, as CSV."""
 
-import csv
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sextant.cli.asking import tell_choice
-from sextant.cli.terminal import Model, Seed, Target, Timeout, connect
+from sextant.cli.asking import account_of, tell_choice
+from sextant.cli.table_files import table_file, write_rows, write_table
+from sextant.cli.terminal import AsJson, Model, Seed, Target, Timeout, connect, print_json
 from sextant.client.requests import GenerateOptions
 from sextant.contract.errors import SextantError
 from sextant.contract.media import Modality, Table
@@ -18,12 +17,13 @@ from sextant.contract.tasks import FlowParameters
 
 def table(
     rows: Annotated[int, typer.Option(help="How many rows.")] = 10,
-    out: Annotated[Path, typer.Option(help="A .csv file; - is the terminal.")] = Path("-"),
+    out: Annotated[Path, typer.Option(callback=table_file, help="A .csv file; - is the terminal.")] = Path("-"),
     temperature: Annotated[float | None, typer.Option(help="Below 1 nearer to the mean.")] = None,
     model: Model = "",
     seed: Seed = None,
     timeout: Timeout = None,
     target: Target = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make rows of numbers like those that a model was trained on."""
     options: GenerateOptions = {
@@ -39,10 +39,13 @@ def table(
     if not isinstance(made, Table):
         raise SextantError(f"a table was asked for, and a {type(made).__name__.lower()} came")
     to_terminal = str(out) == "-"
-    with nullcontext(sys.stdout) if to_terminal else out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(made.columns)
-        writer.writerows([f"{value:.6g}" for value in row] for row in made.values)
     if not to_terminal:
+        write_table(out, made)
+    if as_json:
+        place = {} if to_terminal else {"file": str(out)}
+        print_json({**place, "columns": made.columns, "values": made.values, **account_of(stream)})
+    elif to_terminal:
+        write_rows(sys.stdout, made)
+    else:
         print(f"{out}  {len(made.values)} rows of {len(made.columns)}")
         tell_choice(stream)

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from sextant.cli.asking import Grid, Label, Matters, conditions_of, pictures_of, tell_choice
+from sextant.cli.asking import Grid, Label, Matters, account_of, conditions_of, pictures_of, tell_choice
+from sextant.cli.blame import blaming_files
 from sextant.cli.contact_sheet import write_sheet
-from sextant.cli.media_files import read_file, write_picture
-from sextant.cli.terminal import Model, Seed, Target, Timeout, connect
+from sextant.cli.enlarging import enlarged
+from sextant.cli.media_files import read_end, write_picture
+from sextant.cli.result_paths import is_file
+from sextant.cli.terminal import AsJson, Model, Seed, Target, Timeout, connect, print_json
 from sextant.client.requests import InterpolateOptions
-from sextant.contract.codecs.image import pillow_from_image
-from sextant.contract.errors import SextantError
 from sextant.contract.media import Image
 from sextant.contract.tasks import InterpolationPath
 
@@ -35,10 +36,12 @@ def interpolate(
     seed: Seed = None,
     timeout: Timeout = None,
     target: Target = None,
+    as_json: AsJson = False,
 ) -> None:
     """Walk from one picture to another through a model's latent space."""
-    if out.suffix and out.suffix not in _ANIMATIONS:
-        raise typer.BadParameter(f"--out must end in {' or '.join(_ANIMATIONS)}, or name a directory")
+    animated = is_file(out, _ANIMATIONS, 1)
+    if loop and not animated:
+        raise typer.BadParameter(f"--loop is for an animation: --out must end in {' or '.join(_ANIMATIONS)}")
     options: InterpolateOptions = {
         "model": model,
         "seed": seed,
@@ -48,29 +51,34 @@ def interpolate(
         "traverse_index": traverse,
         "conditions": conditions_of(label, None),
     }
-    ends = [None if given is None else read_file(given) for given in (start, end)]
-    with connect(target) as client:
-        stream = client.interpolate(*ends, timeout=timeout, **options).read()
-    made = list(pictures_of(stream).values())
-    if not made:
-        raise SextantError("the frames are no pictures: name a model of pictures")
-    if out.suffix:
-        _write_animation(out, made + made[-2:0:-1] if loop else made, fps)
-        print(f"{out}  {len(made)} frames")
+    given = {"start": start, "end": end}
+    ends = [None if file is None else read_end(file) for file in given.values()]
+    made: dict[int, Image] = {}
+    files = [out]
+    with connect(target) as client, blaming_files({name: str(file) for name, file in given.items() if file}):
+        stream = client.interpolate(*ends, timeout=timeout, **options)
+        for number, frame in pictures_of(stream):
+            made[number] = frame
+            if not animated:
+                write_picture(out / f"frame-{number:03d}.png", frame)
+    walk = [made[number] for number in sorted(made)]
+    if animated:
+        _write_animation(out, walk + walk[-2:0:-1] if loop else walk, fps)
     else:
-        for number, frame in enumerate(made):
-            write_picture(out / f"frame-{number:03d}.png", frame)
-        print(f"{out}/  {len(made)} frames")
+        files = [out / f"frame-{number:03d}.png" for number in sorted(made)]
     if grid is not None:
-        write_sheet(grid, made)
-    tell_choice(stream)
+        write_sheet(grid, walk)
+    if as_json:
+        print_json({"files": [str(file) for file in files], "frames": len(walk), **account_of(stream)})
+    else:
+        print(f"{out}  {len(walk)} frames{', there and back' if loop else ''}")
+        tell_choice(stream)
 
 
 def _write_animation(out: Path, frames: list[Image], fps: float) -> None:
-    """Small frames are enlarged by a whole number, as players would blur them."""
-    pictures = [pillow_from_image(frame).convert("RGB") for frame in frames]
-    width, height = pictures[0].size
+    """Small frames are enlarged by a whole number, as players would blur them. WebP keeps every colour, GIF 256."""
+    height, width, _ = frames[0].pixels.shape
     scale = max(1, _LEAST_PX // max(width, height))
-    first, *rest = (picture.resize((width * scale, height * scale), 0) for picture in pictures)
+    first, *rest = (enlarged(frame, scale) for frame in frames)
     out.parent.mkdir(parents=True, exist_ok=True)
-    first.save(out, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0)
+    first.save(out, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, lossless=True)

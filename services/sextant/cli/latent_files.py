@@ -41,7 +41,7 @@ def write_latent(path: Path, latent: Latent) -> None:
         np.savez(file, allow_pickle=False, **arrays)
 
 
-def _numbers(array: NDArray[np.generic], name: str) -> NDArray[np.floating]:
-    if not np.issubdtype(array.dtype, np.floating):
-        raise ValueError(f"{name} is of {array.dtype}")
-    return array  # type: ignore[return-value]
+def _numbers(found: object, name: str) -> NDArray[np.floating]:
+    if not isinstance(found, np.ndarray) or not np.issubdtype(found.dtype, np.floating):
+        raise ValueError(f"{name} is no array of floats")
+    return found

@@ -29,7 +29,7 @@ def name_files(arguments: Sequence[str]) -> bool:
     """
     like_files = [Path(argument).suffix.lower() in _KNOWN for argument in arguments]
     for argument, like_file in zip(arguments, like_files, strict=True):
-        there = os.path.isfile(argument)  # noqa: PTH113 - Path's own raises for long texts
+        there = os.path.isfile(argument)  # Path's own raises for long texts
         if any(like_files) and not (like_file and there):
             raise typer.BadParameter(f"{argument!r} is no file that can be read; texts and files do not go together")
         if there and not like_file and Path(argument).suffix:

@@ -15,7 +15,7 @@ def is_file(out: Path, suffixes: Sequence[str], count: int) -> bool:
     if not out.suffix or out.is_dir():
         return False
     if out.suffix.lower() not in suffixes:
-        raise typer.BadParameter(f"--out must end in {' or '.join(suffixes)}, or name a directory, not {str(out)!r}")
+        raise typer.BadParameter(f"--out {out} must end in one of {', '.join(suffixes)}, or name a directory")
     if count > 1:
         raise typer.BadParameter(f"--out names one file for {count} results; name a directory")
     return True

@@ -5,11 +5,26 @@ from typing import Annotated
 
 import typer
 
-from sextant.cli.asking import Attributes, Grid, Label, Matters, conditions_of, pictures_of, tell_choice
-from sextant.cli.contact_sheet import write_sheet
-from sextant.cli.media_files import read_picture, write_picture
-from sextant.cli.terminal import Model, Seed, Target, Timeout, connect
+from sextant.cli.asking import (
+    Attributes,
+    Grid,
+    Label,
+    Matters,
+    account_of,
+    conditions_of,
+    pictures_of,
+    receipt_of,
+    tell_choice,
+)
+from sextant.cli.blame import blaming_files
+from sextant.cli.contact_sheet import write_pairs
+from sextant.cli.media_files import PICTURES, read_picture, write_picture
+from sextant.cli.result_paths import check_distinct, is_file
+from sextant.cli.terminal import AsJson, Model, Seed, Target, Timeout, connect, print_json
+from sextant.client import EventStream
 from sextant.client.requests import TransformOptions
+from sextant.contract.errors import SextantError
+from sextant.contract.media import Image
 
 
 def transform(
@@ -19,15 +34,21 @@ def transform(
     label: Label = "",
     strength: Annotated[float | None, typer.Option(help="How far to depart from the source.")] = None,
     mask: Annotated[Path | None, typer.Option(help="A picture: white is changed, black is kept.")] = None,
-    out: Annotated[Path, typer.Option(help="Directory for the results.")] = Path(),
+    out: Annotated[Path, typer.Option(help="Directory, or a file where there is one source.")] = Path(),
     grid: Grid = None,
     priority: Matters = None,
     model: Model = "",
     seed: Seed = None,
     timeout: Timeout = None,
     target: Target = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Translate or edit pictures. Each result is a file SOURCE-MODEL.png; --grid puts each under its source."""
+    """Translate or edit pictures. Each result is a file SOURCE-MODEL.png; --grid puts each under its source.
+
+    All are made by one model. The blanks of a text are filled by `sextant fill-mask`.
+    """
+    one = is_file(out, PICTURES, len(sources))
+    check_distinct(sources)
     named = [*(attributes or ()), *([f"direction={direction}"] if direction else [])]
     options: TransformOptions = {
         "model": model,
@@ -39,15 +60,27 @@ def transform(
     if mask is not None:
         options["mask"] = read_picture(mask)
     given = [read_picture(source) for source in sources]
-    made = []
+    made: list[Image] = []
+    streams: list[EventStream] = []
+    files: list[Path] = []
     with connect(target) as client:
         for source, picture in zip(sources, given, strict=True):
-            stream = client.transform(picture, timeout=timeout, **options).read()
-            made.append(pictures_of(stream)[0])
-            assert stream.receipt is not None
-            path = out / f"{source.stem}-{stream.receipt.model}.png"
-            write_picture(path, made[-1])
-            print(path)
+            with blaming_files({"source": str(source), "mask": str(mask)}):
+                stream = client.transform(picture, timeout=timeout, **options)
+                results = [result for _, result in pictures_of(stream)]
+            if len(results) != 1:
+                raise SextantError(f"one picture was asked for, and {len(results)} came")
+            files.append(out if one else out / f"{source.stem}-{receipt_of(stream).model}.png")
+            write_picture(files[-1], results[0])
+            if not as_json:
+                print(files[-1], flush=True)
+            made += results
+            streams.append(stream)
+            options["model"] = receipt_of(stream).model
     if grid is not None:
-        write_sheet(grid, [*given, *made], columns=len(given))
-    tell_choice(stream, seed=False)
+        write_pairs(grid, given, made)
+    if as_json:
+        told = zip(sources, files, streams, strict=True)
+        print_json([{"source": str(source), "file": str(file), **account_of(stream)} for source, file, stream in told])
+    else:
+        tell_choice(streams[0], sum(receipt_of(stream).total_s for stream in streams), seed=False)

@@ -19,7 +19,7 @@ from sextant.zoo.loop import run
 class Recipe:
     """One model: `build` makes its untrained networks, `data` its tensors, `publish` its bundle.
 
-    `core_hours` is what the training of the shipped model took on one core of a server CPU, which it shared: at most that.
+    `core_hours` is what the training of the shipped model took on one core of a server CPU that it shared, so at most.
     """
 
     name: str

@@ -20,9 +20,19 @@ _ROWS = 8
 
 
 def export_vae(
-    vae: Vae, directory: Path, name: str, *, architecture: str, classes: Sequence[str], provenance: Provenance
+    vae: Vae,
+    directory: Path,
+    name: str,
+    *,
+    architecture: str,
+    classes: Sequence[str],
+    provenance: Provenance,
+    temperature: float = 1.0,
 ) -> Bundle:
-    """Writes the bundle `directory / name`. `classes` are the names of the labels, none if unconditional."""
+    """Writes the bundle `directory / name`. `classes` are the names of the labels, none if unconditional.
+
+    `temperature` is what it samples with unless told otherwise.
+    """
     plain: Any = rounded(vae)
     picture = torch.rand(_ROWS, vae.channels, vae.size, vae.size)
     z = torch.randn(_ROWS, vae.latent_dim)
@@ -51,5 +61,6 @@ def export_vae(
         deterministic=True,
         parity=parity((encoder, decoder)),
         network=network,
+        defaults={} if temperature == 1 else {"temperature": temperature},
         **provenance.fields(),
     )

@@ -20,12 +20,13 @@ from sextant.zoo.recipe import Recipe
 
 FACES = 20_000
 _WIDTHS = (64, 64, 64, 32, 16)  # channels at 4, 8, 16, 32 and 64 pixels
+_PROGAN_STEPS = 5_800
 _GROWTH = (
-    Stage(level=0, until=0.05, fading=0.0),
-    Stage(level=1, until=0.20, fading=0.05),
-    Stage(level=2, until=0.78, fading=0.08),
-    Stage(level=3, until=0.91, fading=0.05),
-    Stage(level=4, until=1.00, fading=0.03),
+    Stage(level=0, until=250 / _PROGAN_STEPS, fading=0.0),
+    Stage(level=1, until=1_000 / _PROGAN_STEPS, fading=250 / _PROGAN_STEPS),
+    Stage(level=2, until=3_900 / _PROGAN_STEPS, fading=400 / _PROGAN_STEPS),
+    Stage(level=3, until=4_550 / _PROGAN_STEPS, fading=250 / _PROGAN_STEPS),
+    Stage(level=4, until=1.0, fading=150 / _PROGAN_STEPS),
 )
 
 
@@ -157,9 +158,9 @@ RECIPES = (
         data=_faces,
         build=_progan,
         publish=_publish_progan,
-        steps=5_000,
+        steps=_PROGAN_STEPS,
         batch=32,
-        core_hours=0.42,
+        core_hours=0.62,
     ),
     Recipe(
         name="faces-stylegan",

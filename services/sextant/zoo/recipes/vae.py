@@ -28,10 +28,18 @@ def _factors() -> tuple[Tensor]:
     return (torch.from_numpy(drawn.images).permute(0, 3, 1, 2),)
 
 
-def _publisher(architecture: str, classes: Sequence[str], provenance: Provenance) -> Callable[..., Bundle]:
+def _publisher(
+    architecture: str, classes: Sequence[str], provenance: Provenance, temperature: float = 1.0
+) -> Callable[..., Bundle]:
     def publish(training: VaeTraining, name: str, directory: Path) -> Bundle:
         return export_vae(
-            training.vae, directory, name, architecture=architecture, classes=classes, provenance=provenance
+            training.vae,
+            directory,
+            name,
+            architecture=architecture,
+            classes=classes,
+            provenance=provenance,
+            temperature=temperature,
         )
 
     return publish
@@ -63,6 +71,7 @@ RECIPES = (
             Provenance(
                 "Clothes of a class, 28 x 28, grey, with a code of 16 numbers (conditional VAE).", fashion.PROVENANCE
             ),
+            temperature=0.5,  # at 1 a fifth more are taken for another class
         ),
         steps=3_500,
         batch=64,
