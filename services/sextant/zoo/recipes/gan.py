@@ -160,7 +160,7 @@ RECIPES = (
         publish=_publish_progan,
         steps=_PROGAN_STEPS,
         batch=32,
-        core_hours=0.62,
+        core_hours=0.65,
     ),
     Recipe(
         name="faces-stylegan",
