@@ -68,7 +68,8 @@ async def refused(dispatcher: ScriptedDispatcher, request: generation_pb2.Interp
 
 async def test_a_path_between_latents_is_one_request_of_all_its_frames():
     dispatcher = ScriptedDispatcher(MODELS, walking())
-    request = path(point(0, 1), point(1, 0), frames=5, path=1, traverse_index=1, conditions={"attributes": {"a": "b"}})
+    conditions = {"attributes": {"a": "b"}}  # which the guide would look for, were no model named
+    request = path(point(0, 1), point(1, 0), name="beta-vae", frames=5, path=1, traverse_index=1, conditions=conditions)
     events = await walk(dispatcher, request)
     (asked,) = dispatcher.requests
     assert [task.walk.position for task in asked.tasks] == [0.0, 0.25, 0.5, 0.75, 1.0]

@@ -35,7 +35,10 @@ def plan_generate(message: generation_pb2.GenerateRequest, options: Options, see
     output = MODALITY_FROM_WIRE.get(message.output)
     if output is None and not options.model and (message.HasField("prompt") or message.HasField("chat")):
         output = Modality.TEXT
-    return Plan(_wanted(TaskKind.GENERATE, options, message, output=output), tasks, encoding_of(message))
+    # The guide looks for a model that reads words; one that is named says itself, by the field, that it does not.
+    words = message.HasField("prompt") or message.HasField("chat")
+    read = Modality.TEXT if words and not options.model else None
+    return Plan(_wanted(TaskKind.GENERATE, options, message, input=read, output=output), tasks, encoding_of(message))
 
 
 def plan_transform(message: generation_pb2.TransformRequest, options: Options, seed: int) -> Plan:

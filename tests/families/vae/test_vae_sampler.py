@@ -295,13 +295,25 @@ def test_what_a_vae_cannot_take_is_refused_by_its_field(plain: VaeSampler, what:
     assert refused.value.violations[0].field == field
 
 
-@pytest.mark.parametrize("kind", [TaskKind.ENCODE, TaskKind.DECODE, TaskKind.SCORE, TaskKind.INTERPOLATE])
-def test_a_conditional_vae_wants_a_class_for_all_but_generating(named: VaeSampler, kind: TaskKind) -> None:
+@pytest.mark.parametrize("kind", [TaskKind.ENCODE, TaskKind.DECODE, TaskKind.SCORE])
+def test_a_conditional_vae_wants_the_class_of_what_it_is_given(named: VaeSampler, kind: TaskKind) -> None:
     source = Latent("tiny/z", point(0, 4)) if kind is TaskKind.DECODE else picture(0, NAMED)
-    walk = Walk(0.5) if kind is TaskKind.INTERPOLATE else None
     for label in ("", "Hat"):
         with pytest.raises(InvalidRequest, match="must be one of Boot, Bag, Coat"):
-            run_one(named, Task(kind, 0, source=source, walk=walk, conditions=Conditions(label)))
+            run_one(named, Task(kind, 0, source=source, conditions=Conditions(label)))
+
+
+def test_a_path_without_a_class_is_of_one_that_is_drawn_for_all_its_frames(named: VaeSampler) -> None:
+    frames = [Task(TaskKind.INTERPOLATE, 3, index, walk=Walk(0.5)) for index in (0, 5)]
+    first, other = run_all(named, frames)
+    assert bytes_of(first) == bytes_of(other)
+    of_each = [
+        run_one(named, Task(TaskKind.INTERPOLATE, 3, walk=Walk(0.5), conditions=Conditions(label)))
+        for label in NAMED.classes
+    ]
+    assert bytes_of(first) in map(bytes_of, of_each)
+    with pytest.raises(InvalidRequest, match="must be one of Boot, Bag, Coat"):
+        run_one(named, Task(TaskKind.INTERPOLATE, 3, walk=Walk(0.5), conditions=Conditions("Hat")))
 
 
 def test_a_task_that_the_bundle_does_not_list_is_not_done(plain: VaeSampler, tmp_path: Path) -> None:

@@ -97,7 +97,9 @@ class VaeSampler:
             case TaskKind.INTERPOLATE:
                 refuse_unread(task)
                 z = walked_to(task, self._space, InterpolationPath.SPHERICAL)
-                return Decoding(task.index, z, self._label(task))
+                # Drawn, if it is not said, from item 0: all frames are of one class.
+                label = read_class(task.conditions, self._config.classes, RequestRng(task.seed))
+                return Decoding(task.index, z, label)
             case TaskKind.SCORE:
                 return self._start_scoring(task)
         raise UnsupportedTask(self._name, f"a VAE has no {task.kind}")
