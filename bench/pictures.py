@@ -30,8 +30,8 @@ MODELS = (
 )
 CLIENTS = (1, 8, 32)
 PER_REQUEST = (1, 8)
-SECONDS = 3.0
-ROUNDS = 3
+SECONDS = 2.0
+ROUNDS = 2
 
 _LOAD = """
 import json, psutil, sys, time
