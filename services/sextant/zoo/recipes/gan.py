@@ -169,7 +169,7 @@ RECIPES = (
         data=_faces,
         build=_stylegan,
         publish=_publish_stylegan,
-        steps=4_000,
+        steps=4_300,
         batch=32,
         core_hours=0.96,
     ),
