@@ -17,8 +17,9 @@ class ExponentialAverage:
         self._decay = decay
 
     @torch.no_grad()
-    def update(self, source: nn.Module, step: int) -> None:
-        """After each step; early on the average is short, so that it forgets where training began."""
+    def update(self, source: nn.Module, progress: float) -> None:
+        """After each step; in the first hundredth of the run the average is short, to forget where training began."""
+        step = int(1e6 * progress)
         decay = min(self._decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.module.parameters()), list(source.parameters()), 1 - decay)
         for average, buffer in zip(self.module.buffers(), source.buffers(), strict=True):

@@ -1,12 +1,25 @@
 """Classes by name: the names that a model knows, as the indices that its network takes."""
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from sextant.contract.errors import InvalidRequest
 from sextant.contract.tasks import Conditions
 from sextant.runtime.rng import RequestRng
 
 _FIELD = "conditions.class_label"
+
+
+def _differ(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len({name.casefold() for name in names}) != len(names) or "" in names:
+        raise ValueError("classes must have names that differ in more than case")
+    return names
+
+
+# The classes of a manifest; none: unconditional.
+ClassNames = Annotated[tuple[str, ...], AfterValidator(_differ)]
 
 
 def read_class(conditions: Conditions, classes: Sequence[str], rng: RequestRng | None = None) -> int | None:

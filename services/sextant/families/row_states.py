@@ -1,6 +1,6 @@
 """States whose steps are rows of a network's call: how they share one, whatever each of them is about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sextant.bundles.store import Bundle
 from sextant.contract.errors import BundleRefused
 from sextant.contract.events import Result
+from sextant.contract.media import Media
 from sextant.families.row_network import RowNetwork
 from sextant.runtime.session import SessionConfig
 
@@ -51,6 +52,35 @@ def step_together(networks: Mapping[str, RowNetwork], states: Sequence[RowState]
         last = first + len(next(iter(inputs.values())))
         state.take({name: output[first:last] for name, output in outputs.items()})
         first = last
+
+
+class RowSampler:
+    """What all samplers of row states do alike; see `runtime.sampler.Sampler`."""
+
+    _networks: Mapping[str, RowNetwork]
+
+    def group(self, state: RowState) -> Hashable:
+        """Who wants the same network goes together."""
+        return state.network
+
+    def step(self, states: Sequence[RowState]) -> None:
+        """One call of a network."""
+        step_together(self._networks, states)
+
+    def delta(self, state: RowState) -> None:
+        """None: there is nothing to stream."""
+        return
+
+    def preview(self, state: RowState) -> Media | None:
+        """None, but for states that come nearer step by step."""
+        return None
+
+    def result(self, state: RowState) -> Result:
+        """The item."""
+        return state.result()
+
+    def release(self, state: RowState) -> None:
+        """Nothing to free: a state holds only its own arrays."""
 
 
 def open_network(bundle: Bundle, file: str, config: SessionConfig, inputs: Shapes, outputs: Shapes) -> RowNetwork:

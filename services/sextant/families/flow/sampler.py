@@ -3,7 +3,7 @@
 A picture takes one step for every task, two for Transform; a table as many as it has calls' worth of rows.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -14,7 +14,7 @@ from sextant.bundles.manifest import LatentSpace
 from sextant.bundles.store import Bundle
 from sextant.bundles.verify import explain
 from sextant.contract.errors import BundleRefused, InvalidRequest, UnsupportedTask
-from sextant.contract.events import Estimator, Likelihood, Result
+from sextant.contract.events import Estimator, Likelihood
 from sextant.contract.media import Image, Latent, Media, Table
 from sextant.contract.tasks import Conditions, FlowParameters, InterpolationPath, Task, TaskKind, Walk
 from sextant.families.flow.attributes import Directions, load_directions, read_move
@@ -27,7 +27,7 @@ from sextant.families.labels import read_class
 from sextant.families.latents import read_latent, read_walk, walked_to
 from sextant.families.overflow import refuse_overflow
 from sextant.families.row_network import RowNetwork
-from sextant.families.row_states import Rows, open_network, step_together
+from sextant.families.row_states import Rows, RowSampler, open_network
 from sextant.families.standard_normal import log_density
 from sextant.families.unread import read_parameters, refuse_unread
 from sextant.runtime.rng import RequestRng
@@ -40,7 +40,7 @@ _SLOTS = 256
 _ROWS_PER_DRAW = 64
 
 
-class FlowSampler:
+class FlowSampler(RowSampler):
     """A flow, of tables or of pictures; see `runtime.sampler.Sampler`."""
 
     def __init__(
@@ -118,29 +118,6 @@ class FlowSampler:
             case TaskKind.TRANSFORM:
                 return self._start_moving(task)
         raise UnsupportedTask(self._name, f"a flow has no {task.kind}")
-
-    def group(self, state: FlowState) -> Hashable:
-        """Who goes the same way goes together."""
-        return state.network
-
-    def step(self, states: Sequence[FlowState]) -> None:
-        """One call of the forward or of the inverse network."""
-        step_together(self._networks, states)
-
-    def delta(self, state: FlowState) -> None:
-        """None: there is nothing to stream."""
-        return
-
-    def preview(self, state: FlowState) -> Media | None:
-        """None: rows are made whole or not at all."""
-        return None
-
-    def result(self, state: FlowState) -> Result:
-        """The table or picture, the latent, or the likelihood."""
-        return state.result()
-
-    def release(self, state: FlowState) -> None:
-        """Nothing to free: a state holds only its own arrays."""
 
     def _drawn(self, task: Task, rng: RequestRng) -> NDArray[np.float32]:
         """z[r, d] for Generate: row j depends on the item and on j alone."""

@@ -1,7 +1,8 @@
 """Generative adversarial networks: pictures in one call, paths between them, translation between styles.
 
-Reading order: `sampler`, `making` and `styles` (a call or two), `translation`, `inversion` (many calls), `truncation`
-for the mathematics; `networks`, `train` and `export` with those named after a kind of GAN are the torch side.
+Reading order: `sampler`, `families.decoding` and `styles` (a call or two), `translation`, `inversion` (many calls),
+`truncation` for the mathematics; `networks`, `train` and `export` with those named after a kind of GAN are the torch
+side.
 """
 
 from collections.abc import Sequence

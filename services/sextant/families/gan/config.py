@@ -12,6 +12,7 @@ from sextant.bundles.verify import explain
 from sextant.contract.errors import BundleRefused
 from sextant.contract.media import Image, Latent
 from sextant.contract.tasks import Conditions, GanParameters, Task, TaskKind, Walk
+from sextant.families.labels import ClassNames
 from sextant.families.pixels import ImageSpec
 
 M = TypeVar("M", bound=BaseModel)
@@ -36,13 +37,7 @@ class GeneratorConfig(_Pictures):
     """A network from z, and a class where there are any, to a picture."""
 
     latent_dim: int = Field(gt=0, le=4096)
-    classes: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _classes_differ(self) -> Self:
-        if len({name.casefold() for name in self.classes}) != len(self.classes) or "" in self.classes:
-            raise ValueError("classes must have names that differ in more than case")
-        return self
+    classes: ClassNames = ()
 
 
 class StyleConfig(_Pictures):

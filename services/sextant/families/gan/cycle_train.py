@@ -65,7 +65,7 @@ class CycleTraining:
             same = F.l1_loss(self.there(b), b) + F.l1_loss(self.back(a), a)
         learn(self._g, fooled + self.CYCLE * cycle + self.IDENTITY * same)
         for average, generator in ((self.there_average, self.there), (self.back_average, self.back)):
-            average.update(generator, int(1e6 * progress))
+            average.update(generator, progress)
         return {"judges": d_loss.detach(), "fooled": fooled.detach(), "cycle": cycle.detach()}
 
 

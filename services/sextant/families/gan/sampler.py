@@ -3,26 +3,23 @@
 Generate, Decode and Interpolate take a step; Encode, by inversion, as many as it is given.
 """
 
-from collections.abc import Hashable, Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sextant.bundles.manifest import LatentSpace, Manifest
 from sextant.bundles.store import Bundle
 from sextant.contract.errors import BundleRefused, InvalidRequest, UnsupportedTask
-from sextant.contract.events import Result
 from sextant.contract.media import Media
 from sextant.contract.tasks import GanParameters, InterpolationPath, Size, Task, TaskKind
+from sextant.families.decoding import Decoding
 from sextant.families.gan.config import GanDefaults, GeneratorConfig, read_config
 from sextant.families.gan.inversion import Inverting
-from sextant.families.gan.making import GENERATOR, Making
 from sextant.families.gan.truncation import truncated_normal
 from sextant.families.labels import read_class
 from sextant.families.latents import read_latent, walked_to
 from sextant.families.pixels import ImageSpec, read_pixels
 from sextant.families.row_network import RowNetwork
-from sextant.families.row_states import Rows, open_network, step_together
+from sextant.families.row_states import Rows, RowSampler, RowState, open_network
 from sextant.families.unread import check_size, read_parameters, refuse_unread
 from sextant.runtime.rng import RequestRng
 from sextant.runtime.sampler import Cost, Limits
@@ -31,10 +28,12 @@ from sextant.runtime.session import SessionConfig
 # Items that a replica holds at a time: a picture each.
 SLOTS = 256
 
-State = Making | Inverting
+GENERATOR = "generator"
+
+State = Decoding | Inverting
 
 
-class GeneratorSampler:
+class GeneratorSampler(RowSampler):
     """A generator, conditional or not; see `runtime.sampler.Sampler`."""
 
     def __init__(self, manifest: Manifest, network: RowNetwork, config: GeneratorConfig, defaults: GanDefaults) -> None:
@@ -71,7 +70,7 @@ class GeneratorSampler:
                     raise InvalidRequest("gan.mixing_layer", "this model has no styles to mix")
                 psi = self._defaults.truncation if given.truncation is None else given.truncation
                 z = truncated_normal(rng, "z", self._config.latent_dim, psi)
-                return Making(task.index, z, read_class(task.conditions, self._config.classes, rng))
+                return Decoding(task.index, z, read_class(task.conditions, self._config.classes, rng), GENERATOR)
             case TaskKind.DECODE:
                 refuse_unread(task)
                 field = f"latents[{task.index}]"
@@ -83,33 +82,14 @@ class GeneratorSampler:
                 return self._inverting(task)
         raise UnsupportedTask(self._name, f"a GAN has no {task.kind}")
 
-    def group(self, state: State) -> Hashable:
-        """All share the one network."""
-        return state.network
-
-    def step(self, states: Sequence[State]) -> None:
-        """One call of the generator."""
-        step_together(self._networks, states)
-
-    def delta(self, state: State) -> None:
-        """None: there is nothing to stream."""
-        return
-
-    def preview(self, state: State) -> Media | None:
+    def preview(self, state: RowState) -> Media | None:
         """How near an inversion has come."""
         return state.preview() if isinstance(state, Inverting) else None
 
-    def result(self, state: State) -> Result:
-        """The picture, or the latent."""
-        return state.result()
-
-    def release(self, state: State) -> None:
-        """Nothing to free: a state holds only its own arrays."""
-
-    def _making(self, task: Task, z: NDArray[np.float32], field: str) -> Making:
+    def _making(self, task: Task, z: NDArray[np.float32], field: str) -> Decoding:
         # Item 0 whatever the item's place: all frames of a path are of one class.
         label = read_class(task.conditions, self._config.classes, RequestRng(task.seed))
-        return Making(task.index, z, label, field)
+        return Decoding(task.index, z, label, GENERATOR, field)
 
     def _inverting(self, task: Task) -> Inverting:
         target, steps = read_inverting(task, self._config.image, self._defaults)

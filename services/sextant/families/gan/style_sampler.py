@@ -3,7 +3,7 @@
 Its latent space is that of w, where paths are straight lines.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from sextant.bundles.manifest import LatentSpace, Manifest
 from sextant.bundles.store import Bundle
 from sextant.contract.errors import InvalidRequest, UnsupportedTask
-from sextant.contract.events import Result
 from sextant.contract.media import Media
 from sextant.contract.tasks import GanParameters, InterpolationPath, Task, TaskKind, Walk
 from sextant.families.gan.config import GanDefaults, StyleConfig, read_config
@@ -22,7 +21,7 @@ from sextant.families.gan.truncation import towards_mean
 from sextant.families.labels import read_class
 from sextant.families.latents import draw_end, draw_start, point_on, read_latent, read_walk
 from sextant.families.row_network import RowNetwork
-from sextant.families.row_states import Rows, open_network, step_together
+from sextant.families.row_states import Rows, RowSampler, RowState, open_network
 from sextant.families.unread import refuse_unread
 from sextant.runtime.rng import RequestRng
 from sextant.runtime.sampler import Cost
@@ -35,7 +34,7 @@ _MOST_DRAWN = 2  # styles of an item: two that are mixed, or both ends of a path
 _FIRST_SPREAD = 0.5  # of the styles that an inversion tries first, around the mean
 
 
-class StyleSampler:
+class StyleSampler(RowSampler):
     """A StyleGAN; see `runtime.sampler.Sampler`."""
 
     def __init__(
@@ -88,28 +87,9 @@ class StyleSampler:
                 return self._inverting(task)
         raise UnsupportedTask(self._name, f"a GAN has no {task.kind}")
 
-    def group(self, state: State) -> Hashable:
-        """Who wants the same network goes together."""
-        return state.network
-
-    def step(self, states: Sequence[State]) -> None:
-        """One call of the mapping or of the synthesis network."""
-        step_together(self._networks, states)
-
-    def delta(self, state: State) -> None:
-        """None: there is nothing to stream."""
-        return
-
-    def preview(self, state: State) -> Media | None:
+    def preview(self, state: RowState) -> Media | None:
         """How near an inversion has come."""
         return state.preview() if isinstance(state, Inverting) else None
-
-    def result(self, state: State) -> Result:
-        """The picture, or the latent."""
-        return state.result()
-
-    def release(self, state: State) -> None:
-        """Nothing to free: a state holds only its own arrays."""
 
     def _drawing(self, task: Task, rng: RequestRng) -> Styling:
         """A style; or two of them, the second from `mixing_layer` on (Karras et al. 2019, section 3.1)."""

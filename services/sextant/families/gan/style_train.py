@@ -64,7 +64,7 @@ class ProganTraining:
         with torch.autocast("cpu", torch.bfloat16):
             g_loss = -self.critic(made, level, blend).float().mean()
         learn(self._g, g_loss)
-        self.average.update(self.generator, int(1e6 * progress))
+        self.average.update(self.generator, progress)
         return {"distance": (value_real - value_made).mean().detach(), "penalty": penalty.detach()}
 
     def _penalty(self, real: Tensor, made: Tensor, level: int, blend: float) -> Tensor:
@@ -124,7 +124,7 @@ class StyleTraining:
         with torch.autocast("cpu", torch.bfloat16):
             g_loss = F.softplus(-self.discriminator(made).float()).mean()
         learn(self._g, g_loss)
-        self.average.update(self.generator, int(1e6 * progress))
+        self.average.update(self.generator, progress)
         return {"d": d_loss.detach(), "g": g_loss.detach(), "r1": r1.detach()}
 
     def _made(self, count: int) -> Tensor:

@@ -26,7 +26,7 @@ class DcganTraining:
     def __init__(self, generator: DcganGenerator, discriminator: DcganDiscriminator, rate: float = 2e-4) -> None:
         self.generator, self.discriminator = generator, discriminator
         self.average = ExponentialAverage(generator, _AVERAGE_DECAY)
-        self._rate, self._steps = rate, 0
+        self._rate = rate
         self._g = torch.optim.Adam(generator.parameters(), rate, betas=(0.5, 0.999))
         self._d = torch.optim.Adam(discriminator.parameters(), rate, betas=(0.5, 0.999))
 
@@ -51,13 +51,12 @@ class DcganTraining:
         with torch.autocast("cpu", torch.bfloat16):
             g_loss = F.softplus(-self.discriminator(made).float()).mean()
         learn(self._g, g_loss)
-        self._steps += 1
-        self.average.update(self.generator, int(1e6 * progress))
+        self.average.update(self.generator, progress)
         return {"d": d_loss.detach(), "g": g_loss.detach()}
 
 
 class BigganTraining:
-    """Hinge loss (Lim & Ye 2017), two time scales (Heusel et al. 2017), orthogonal start (Brock et al. 2019)."""
+    """Hinge loss (Lim & Ye 2017), two time scales (Heusel et al. 2017), as in Brock et al. 2019."""
 
     def __init__(
         self,
@@ -96,7 +95,7 @@ class BigganTraining:
         with torch.autocast("cpu", torch.bfloat16):
             g_loss = -self.discriminator(made, wanted).float().mean()
         learn(self._g, g_loss)
-        self.average.update(self.generator, int(1e6 * progress))
+        self.average.update(self.generator, progress)
         return {"d": d_loss.detach(), "g": g_loss.detach()}
 
 

@@ -1,6 +1,6 @@
 """CycleGAN as a sampler (Zhu et al. 2017): a picture of one style to the same in the other, in one call."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from sextant.families.gan.config import GanDefaults, TranslationConfig, read_con
 from sextant.families.labels import read_class
 from sextant.families.pixels import read_pixels, to_image
 from sextant.families.row_network import RowNetwork
-from sextant.families.row_states import Rows, open_network, step_together
+from sextant.families.row_states import Rows, RowSampler, open_network
 from sextant.families.unread import refuse_unread
 from sextant.runtime.rng import RequestRng
 from sextant.runtime.sampler import Cost, Limits
@@ -53,7 +53,7 @@ class Translating:
         return Result(self.index, to_image(self.made))
 
 
-class TranslationSampler:
+class TranslationSampler(RowSampler):
     """A CycleGAN; see `runtime.sampler.Sampler`."""
 
     def __init__(
@@ -88,29 +88,6 @@ class TranslationSampler:
         refuse_unread(task, "conditions.attributes")
         read_class(task.conditions, ())
         return Translating(task.index, read_pixels(task.source, self._config.image, "source"), self._direction(task))
-
-    def group(self, state: Translating) -> Hashable:
-        """Who goes the same way goes together."""
-        return state.network
-
-    def step(self, states: Sequence[Translating]) -> None:
-        """One call of a direction's generator."""
-        step_together(self._networks, states)
-
-    def delta(self, state: Translating) -> None:
-        """None: there is nothing to stream."""
-        return
-
-    def preview(self, state: Translating) -> None:
-        """None: the first step is the last."""
-        return
-
-    def result(self, state: Translating) -> Result:
-        """The picture."""
-        return state.result()
-
-    def release(self, state: Translating) -> None:
-        """Nothing to free: a state holds only its own arrays."""
 
     def _direction(self, task: Task) -> str:
         known = list(self._config.directions)

@@ -1,6 +1,6 @@
 """Variational autoencoders: pictures from latents, latents from pictures, and a bound on likelihoods.
 
-Reading order: `sampler`, `single_calls`, `scoring`, `pixel_likelihood` and `bounds` for the mathematics; `networks`,
+Reading order: `sampler`, `encoding`, `scoring`, `pixel_likelihood` and `bounds` for the mathematics; `networks`,
 `train` and `export` are the torch side.
 """
 

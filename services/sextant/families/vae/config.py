@@ -1,9 +1,10 @@
 """What a VAE's manifest says under `network` and `defaults`."""
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
+from sextant.families.labels import ClassNames
 from sextant.families.pixels import ImageSpec
 
 
@@ -19,19 +20,13 @@ class VaeNetworkConfig(BaseModel):
     height: int = Field(gt=0, le=4096)
     width: int = Field(gt=0, le=4096)
     channels: Literal[1, 3]
-    classes: tuple[str, ...] = ()
+    classes: ClassNames = ()
     scale: float = Field(gt=0, allow_inf_nan=False)
 
     @property
     def image(self) -> ImageSpec:
         """The size of the pictures."""
         return ImageSpec(self.height, self.width, self.channels)
-
-    @model_validator(mode="after")
-    def _classes_differ(self) -> Self:
-        if len({name.casefold() for name in self.classes}) != len(self.classes) or "" in self.classes:
-            raise ValueError("classes must have names that differ in more than case")
-        return self
 
 
 class VaeDefaults(BaseModel):

@@ -1,6 +1,6 @@
 """VAEs as samplers (Kingma & Welling 2014): Generate, Encode, Decode and Interpolate take a step, Score several."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from pydantic import ValidationError
@@ -9,18 +9,18 @@ from sextant.bundles.manifest import LatentSpace
 from sextant.bundles.store import Bundle
 from sextant.bundles.verify import explain
 from sextant.contract.errors import BundleRefused, InvalidRequest, UnsupportedTask
-from sextant.contract.events import Result
-from sextant.contract.media import Image, Latent, Media
+from sextant.contract.media import Image, Latent
 from sextant.contract.tasks import Conditions, InterpolationPath, Size, Task, TaskKind, VaeParameters, Walk
+from sextant.families.decoding import Decoding
 from sextant.families.labels import read_class
 from sextant.families.latents import read_latent, walked_to
 from sextant.families.pixels import read_levels, read_pixels
 from sextant.families.row_network import RowNetwork
-from sextant.families.row_states import open_network, step_together
+from sextant.families.row_states import RowSampler, open_network
 from sextant.families.unread import check_size, read_parameters, refuse_unread
 from sextant.families.vae.config import VaeDefaults, VaeNetworkConfig
-from sextant.families.vae.scoring import Scoring, draws_for
-from sextant.families.vae.single_calls import DECODER, ENCODER, Decoding, Encoding
+from sextant.families.vae.encoding import ENCODER, Encoding
+from sextant.families.vae.scoring import DECODER, Scoring, draws_for
 from sextant.runtime.rng import RequestRng
 from sextant.runtime.sampler import Cost, Limits
 from sextant.runtime.session import SessionConfig
@@ -33,7 +33,7 @@ _SLOTS = 256
 State = Encoding | Decoding | Scoring
 
 
-class VaeSampler:
+class VaeSampler(RowSampler):
     """A VAE, conditional or not; see `runtime.sampler.Sampler`."""
 
     def __init__(
@@ -93,39 +93,16 @@ class VaeSampler:
             case TaskKind.DECODE:
                 refuse_unread(task)
                 z = read_latent(task.source, self._space, f"latents[{task.index}]")
-                return Decoding(task.index, z, self._label(task))
+                return Decoding(task.index, z, self._label(task), DECODER)
             case TaskKind.INTERPOLATE:
                 refuse_unread(task)
                 z = walked_to(task, self._space, InterpolationPath.SPHERICAL)
                 # Drawn, if it is not said, from item 0: all frames are of one class.
                 label = read_class(task.conditions, self._config.classes, RequestRng(task.seed))
-                return Decoding(task.index, z, label)
+                return Decoding(task.index, z, label, DECODER)
             case TaskKind.SCORE:
                 return self._start_scoring(task)
         raise UnsupportedTask(self._name, f"a VAE has no {task.kind}")
-
-    def group(self, state: State) -> Hashable:
-        """Who wants the same network goes together."""
-        return state.network
-
-    def step(self, states: Sequence[State]) -> None:
-        """One call of the encoder or of the decoder."""
-        step_together(self._networks, states)
-
-    def delta(self, state: State) -> None:
-        """None: there is nothing to stream."""
-        return
-
-    def preview(self, state: State) -> Media | None:
-        """None: a picture comes in one step, and a likelihood is not to be looked at."""
-        return None
-
-    def result(self, state: State) -> Result:
-        """The picture, the latent with its variance, or the likelihood."""
-        return state.result()
-
-    def release(self, state: State) -> None:
-        """Nothing to free: a state holds only its own arrays."""
 
     def _start_generating(self, task: Task, rng: RequestRng) -> Decoding:
         refuse_unread(task, "parameters")
@@ -137,7 +114,7 @@ class VaeSampler:
         check_size(task.size, Size(width_px=self._config.width, height_px=self._config.height))
         temperature = self._defaults.temperature if given.temperature is None else given.temperature
         z = np.float32(temperature) * rng.normal("z", shape=self._space.shape)
-        return Decoding(task.index, z, read_class(task.conditions, self._config.classes, rng))
+        return Decoding(task.index, z, read_class(task.conditions, self._config.classes, rng), DECODER)
 
     def _start_scoring(self, task: Task) -> Scoring:
         refuse_unread(task, "parameters")

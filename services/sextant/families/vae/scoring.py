@@ -6,15 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sextant.contract.events import Estimator, Likelihood, Result
+from sextant.families.decoding import with_label
 from sextant.families.row_states import Rows
 from sextant.families.standard_normal import LOG_2PI, log_density
 from sextant.families.vae.bounds import elbo, iwae
+from sextant.families.vae.encoding import ENCODER
 from sextant.families.vae.pixel_likelihood import log_likelihood
-from sextant.families.vae.single_calls import DECODER, ENCODER, with_label
 from sextant.runtime.rng import RequestRng
 
 # A single sample says nothing of its own spread, so the ELBO is averaged over this many.
 ELBO_DRAWS = 16
+
+DECODER = "decoder"
 
 
 def draws_for(importance_samples: int) -> int:

@@ -69,6 +69,7 @@ def shuttle(served: Served, figures: Figures, sheet: Path) -> None:
 
 
 def moons(served: Served, figures: Figures, sheet: Path) -> None:
+    """RealNVP on two moons: likelihood beside two baselines, and whether the density is one."""
     _density(
         served, figures, tables.moons(10_000, seed=7), tables.moons(20_000, seed=0).astype(float), "points drawn anew"
     )

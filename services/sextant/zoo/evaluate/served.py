@@ -104,8 +104,7 @@ def latent_of(result: Result) -> Latent:
     return result.content
 
 
-def about(
-    kind: TaskKind, items: Iterable[Media], conditions: Conditions | None = None, parameters: Any = None
-) -> Iterable[Task]:
+def about(kind: TaskKind, items: Iterable[Media]) -> Iterable[Task]:
+    """A task of that kind for each item."""
     for index, item in enumerate(items):
-        yield Task(kind, seed=0, index=index, source=item, conditions=conditions or Conditions(), parameters=parameters)
+        yield Task(kind, seed=0, index=index, source=item)

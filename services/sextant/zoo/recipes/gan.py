@@ -1,5 +1,6 @@
 """GANs: DCGAN and BigGAN-style on Fashion-MNIST, ProGAN and StyleGAN on rendered faces, CycleGAN between emoji."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -67,41 +68,27 @@ def _cyclegan() -> CycleTraining:
     return CycleTraining(CycleGenerator(16, 6), CycleGenerator(16, 6), width=24)
 
 
-def _publish_dcgan(training: DcganTraining, name: str, directory: Path) -> Bundle:
-    return export_generator(
-        training.average.module,
-        directory,
-        name,
-        architecture="dcgan",
-        shape=(1, 28, 28),
-        classes=(),
-        provenance=Provenance("Clothes, 28 x 28, grey, in one step (DCGAN).", fashion.PROVENANCE),
-    )
+def _generator_publisher(
+    architecture: str,
+    shape: tuple[int, int, int],
+    provenance: Provenance,
+    *,
+    classes: Sequence[str] = (),
+    level: int | None = None,
+) -> Callable[..., Bundle]:
+    def publish(training: DcganTraining | BigganTraining | ProganTraining, name: str, directory: Path) -> Bundle:
+        return export_generator(
+            training.average.module,
+            directory,
+            name,
+            architecture=architecture,
+            shape=shape,
+            classes=classes,
+            level=level,
+            provenance=provenance,
+        )
 
-
-def _publish_biggan(training: BigganTraining, name: str, directory: Path) -> Bundle:
-    return export_generator(
-        training.average.module,
-        directory,
-        name,
-        architecture="biggan",
-        shape=(1, 28, 28),
-        classes=fashion.CLASSES,
-        provenance=Provenance("Clothes of a class, 28 x 28, grey, in one step (BigGAN-style).", fashion.PROVENANCE),
-    )
-
-
-def _publish_progan(training: ProganTraining, name: str, directory: Path) -> Bundle:
-    return export_generator(
-        training.average.module,
-        directory,
-        name,
-        architecture="progan",
-        shape=(3, 64, 64),
-        classes=(),
-        level=len(_WIDTHS) - 1,
-        provenance=Provenance("Pixel-art faces, 64 x 64, in one step (progressively grown GAN).", faces.PROVENANCE),
-    )
+    return publish
 
 
 def _publish_stylegan(training: StyleTraining, name: str, directory: Path) -> Bundle:
@@ -135,7 +122,9 @@ RECIPES = (
         summary="DCGAN on Fashion-MNIST: clothes, 28 x 28, in one step.",
         data=lambda: _fashion_signed()[:1],
         build=_dcgan,
-        publish=_publish_dcgan,
+        publish=_generator_publisher(
+            "dcgan", (1, 28, 28), Provenance("Clothes, 28 x 28, grey, in one step (DCGAN).", fashion.PROVENANCE)
+        ),
         steps=11_000,
         batch=64,
         core_hours=0.47,
@@ -146,7 +135,12 @@ RECIPES = (
         summary="BigGAN-style GAN on Fashion-MNIST: clothes of a class that is asked for, 28 x 28.",
         data=_fashion_signed,
         build=_biggan,
-        publish=_publish_biggan,
+        publish=_generator_publisher(
+            "biggan",
+            (1, 28, 28),
+            Provenance("Clothes of a class, 28 x 28, grey, in one step (BigGAN-style).", fashion.PROVENANCE),
+            classes=fashion.CLASSES,
+        ),
         steps=4_500,
         batch=64,
         core_hours=0.69,
@@ -157,7 +151,12 @@ RECIPES = (
         summary="Progressively grown GAN on rendered faces, 64 x 64.",
         data=_faces,
         build=_progan,
-        publish=_publish_progan,
+        publish=_generator_publisher(
+            "progan",
+            (3, 64, 64),
+            Provenance("Pixel-art faces, 64 x 64, in one step (progressively grown GAN).", faces.PROVENANCE),
+            level=len(_WIDTHS) - 1,
+        ),
         steps=_PROGAN_STEPS,
         batch=32,
         core_hours=0.65,

@@ -1,4 +1,4 @@
-"""A latent on its way to a picture, in one call of a generator."""
+"""A latent on its way to a picture, in one call of a network from z: a VAE's decoder, a GAN's generator."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,15 @@ from sextant.contract.events import Result
 from sextant.families.pixels import to_image
 from sextant.families.row_states import Rows
 
-GENERATOR = "generator"
+
+def with_label(name: str, rows: NDArray[np.float32], label: int | None) -> Rows:
+    """The inputs of a network: `rows` under `name` and, for a model with classes, the label of each."""
+    return {name: rows} if label is None else {name: rows, "label": np.full(len(rows), label, np.int64)}
 
 
 @dataclass(slots=True)
-class Making:
-    """`z` float32[d], drawn, given or walked to, and the class where the generator knows any.
+class Decoding:
+    """`z` float32[d], drawn, given or walked to, and the class where `network` knows any.
 
     `field` of the request is what `z` comes from: to blame where the network overflows.
     """
@@ -22,17 +25,16 @@ class Making:
     index: int
     z: NDArray[np.float32]
     label: int | None
+    network: str
     field: str = ""
     pixels: NDArray[np.float32] | None = None
     done: bool = False
     steps_done: int = 0
     steps_total: int = 1
-    network: str = GENERATOR
 
     def inputs(self) -> Rows:
         """The latent, with its class."""
-        z = self.z[None]
-        return {"z": z} if self.label is None else {"z": z, "label": np.array([self.label], np.int64)}
+        return with_label("z", self.z[None], self.label)
 
     def take(self, outputs: Rows) -> None:
         """The picture [1, c, h, w]."""
@@ -42,5 +44,5 @@ class Making:
     def result(self) -> Result:
         """The picture. Raises `InvalidRequest` where the network overflowed."""
         if self.pixels is None:
-            raise RuntimeError("the picture has not been made yet")
+            raise RuntimeError("the latent has not been decoded yet")
         return Result(self.index, to_image(self.pixels, self.field))
