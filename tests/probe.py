@@ -82,6 +82,9 @@ class ProbeSampler:
     def preview(self, state: ProbeState) -> Media | None:
         return None
 
+    def partial(self, state: ProbeState) -> Result | None:
+        return Result(state.task.index, Text(state.whole)) if state.steps_done else None
+
     def result(self, state: ProbeState) -> Result:
         if state.task.kind is TaskKind.ENCODE:
             mean = state.rng.normal("latent", shape=(4,))

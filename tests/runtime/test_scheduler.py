@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from sextant.contract.errors import Cancelled, DeadlineExceeded, InvalidRequest, Overloaded
-from sextant.contract.events import Chunk, Event, Progress, Result
+from sextant.contract.events import Chunk, Event, FinishReason, Progress, Result
 from sextant.contract.media import Latent, Text
 from sextant.contract.tasks import Conditions, Request, Task, TaskKind, TextParameters
 from sextant.runtime.sampler import Limits
@@ -184,6 +184,43 @@ def test_an_expired_request_stops_wherever_it_is():
     assert isinstance(bench.end(running).error, DeadlineExceeded)
     assert bench.scheduler.idle()
     assert not bench.sampler.held
+
+
+def test_at_its_deadline_a_request_that_takes_estimates_ends_well_with_the_best_so_far():
+    bench = Bench()
+    ticket = bench.scheduler.submit(many_steps("a", 100, items=2, budget_s=1.0, partial=True))
+    bench.tick(3)
+    bench.now = 1.0
+    bench.tick()
+    assert bench.end(ticket).error is None
+    results = [event.body for event in bench.events(ticket) if isinstance(event.body, Result)]
+    assert [result.item for result in results] == [0, 1]
+    assert {(result.finish_reason, result.usage.steps) for result in results} == {(FinishReason.DEADLINE, 3)}
+    told = "".join(e.body.delta.content for e in bench.events(ticket) if isinstance(e.body, Chunk) and not e.body.item)
+    assert results[0].content == Text(told)
+    assert bench.scheduler.idle()
+    assert not bench.sampler.held
+
+
+def test_an_estimate_of_some_items_only_is_no_answer():
+    bench = Bench(slots=1)
+    ticket = bench.scheduler.submit(many_steps("a", 100, items=2, budget_s=1.0, partial=True))
+    bench.tick(3)
+    bench.now = 1.0
+    bench.tick()
+    assert isinstance(bench.end(ticket).error, DeadlineExceeded)
+    assert not bench.sampler.held
+
+
+def test_whole_items_are_not_estimated_again_at_the_deadline():
+    bench = Bench()
+    short, long = many_steps("a", 2).tasks[0], many_steps("a", 100, items=2).tasks[1]
+    ticket = bench.scheduler.submit(Request("a", "probe", (short, long), 1.0, partial=True))
+    bench.tick(5)
+    bench.now = 1.0
+    bench.tick()
+    results = [event.body for event in bench.events(ticket) if isinstance(event.body, Result)]
+    assert [(r.item, r.finish_reason) for r in results] == [(0, FinishReason.COMPLETE), (1, FinishReason.DEADLINE)]
 
 
 def test_a_reader_that_stops_bounds_what_is_produced_for_it_and_holds_up_no_one():

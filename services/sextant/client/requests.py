@@ -11,8 +11,11 @@ from sextant.contract.codecs import AudioFormat, ImageFormat
 from sextant.contract.media import Latent, Modality
 from sextant.contract.options import PRIORITY_TO_WIRE, Priority
 from sextant.contract.tasks import (
+    AutoregressiveParameters,
     ChatMessage,
     Conditions,
+    DiffusionParameters,
+    DiffusionSampler,
     FlowParameters,
     GanParameters,
     InterpolationPath,
@@ -22,6 +25,7 @@ from sextant.contract.to_wire import latent_message
 from sextant.contract.v1 import generation_pb2
 from sextant.contract.wire_enums import (
     AUDIO_FORMAT_TO_WIRE,
+    DIFFUSION_SAMPLER_TO_WIRE,
     IMAGE_FORMAT_TO_WIRE,
     INTERPOLATION_PATH_TO_WIRE,
     MODALITY_TO_WIRE,
@@ -44,6 +48,8 @@ class CallOptions(TypedDict, total=False):
     deterministic: bool
     exact_likelihood: bool
     latent_space: str
+    # Where the deadline comes first: the best estimate so far, marked so, instead of the error.
+    partial_on_deadline: bool
 
 
 class ConditionOptions(CallOptions, total=False):
@@ -91,6 +97,8 @@ class GenerateOptions(TextOptions, ConditionOptions, EncodingOptions, total=Fals
     gan: GanParameters | None
     vae: VaeParameters | None
     flow: FlowParameters | None
+    diffusion: DiffusionParameters | None
+    autoregressive: AutoregressiveParameters | None
 
 
 class TransformOptions(ConditionOptions, EncodingOptions, total=False):
@@ -105,6 +113,8 @@ class TransformOptions(ConditionOptions, EncodingOptions, total=False):
     # For a text with blanks: how many candidates to report for each.
     candidates: int | None
     gan: GanParameters | None
+    diffusion: DiffusionParameters | None
+    autoregressive: AutoregressiveParameters | None
 
 
 class InterpolateOptions(ConditionOptions, EncodingOptions, total=False):
@@ -132,17 +142,18 @@ class ScoreOptions(ConditionOptions, total=False):
     """How items are to be scored."""
 
     vae: VaeParameters | None
+    diffusion: DiffusionParameters | None
 
 
 _SAMPLING = frozenset(TextOptions.__annotations__) - frozenset(CallOptions.__annotations__) - {"count"}
 _SIZE = ("width_px", "height_px", "duration_s", "rows")
-_FAMILIES = ("gan", "vae", "flow")
+_FAMILIES = ("gan", "vae", "flow", "diffusion", "autoregressive")
 
 
 def options(given: CallOptions) -> generation_pb2.Options:
     """The options that every request carries."""
     message = generation_pb2.Options()
-    for name in ("model", "seed", "request_id"):
+    for name in ("model", "seed", "request_id", "partial_on_deadline"):
         set_field(message, name, given.get(name), f"options.{name}")
     if (priority := given.get("priority")) is not None:
         message.priority = PRIORITY_TO_WIRE[named(Priority, priority, "options.priority")]
@@ -257,6 +268,8 @@ def _family_parameters(message: Any, given: Mapping[str, Any]) -> None:
         wanted = getattr(message, name)
         wanted.SetInParent()
         for key, value in asdict(parameters).items():
+            if isinstance(value, DiffusionSampler):
+                value = DIFFUSION_SAMPLER_TO_WIRE[value]
             set_field(wanted, key, value, f"{name}.{key}")
 
 

@@ -26,6 +26,7 @@ class FinishReason(StrEnum):
     COMPLETE = "complete"
     STOP = "stop"
     LENGTH = "length"
+    DEADLINE = "deadline"
 
 
 @dataclass(frozen=True, slots=True)

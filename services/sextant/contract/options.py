@@ -60,6 +60,7 @@ class Options:
     latent_space: str = ""
     seed: int | None = None
     request_id: str = ""
+    partial_on_deadline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ def options_of(message: AnyRequest) -> Options:
         latent_space=options.guarantees.latent_space,
         seed=options.seed if options.HasField("seed") else None,
         request_id=request_id,
+        partial_on_deadline=options.partial_on_deadline,
     )
 
 

@@ -6,6 +6,8 @@ from google.protobuf.message import Message
 
 from sextant.contract.options import AnyRequest
 from sextant.contract.tasks import (
+    AutoregressiveParameters,
+    DiffusionParameters,
     FillMaskParameters,
     FlowParameters,
     GanParameters,
@@ -15,6 +17,7 @@ from sextant.contract.tasks import (
 )
 from sextant.contract.v1 import generation_pb2
 from sextant.contract.violations import Violations, quoted
+from sextant.contract.wire_enums import DIFFUSION_SAMPLER_FROM_WIRE
 
 MOST_STOPS = 16
 LONGEST_STOP_BYTES = 256
@@ -31,7 +34,7 @@ def parameters_family(message: AnyRequest) -> str | None:
 
 
 def read_parameters(message: AnyRequest, found: Violations) -> Parameters | None:
-    """The parameters of families that have a dataclass in `tasks`, None for the others; adds what is wrong."""
+    """The parameters as a dataclass of `tasks`, None for a hybrid's; adds what is wrong."""
     name = _parameters_name(message)
     if name is None:
         return None
@@ -51,6 +54,10 @@ def read_parameters(message: AnyRequest, found: Violations) -> Parameters | None
         return VaeParameters(temperature=_given(parameters, "temperature"), importance_samples=samples)
     if isinstance(parameters, generation_pb2.FlowParameters):
         return FlowParameters(temperature=_given(parameters, "temperature"))
+    if isinstance(parameters, generation_pb2.DiffusionParameters):
+        return _read_diffusion(parameters, name, found)
+    if isinstance(parameters, generation_pb2.AutoregressiveParameters):
+        return AutoregressiveParameters(_given(parameters, "temperature"), _given(parameters, "top_p"))
     if isinstance(parameters, generation_pb2.HybridParameters):
         for stage in sorted(parameters.stages):
             if parameters.stages[stage].HasField("text"):
@@ -84,6 +91,18 @@ def _read_text(message: generation_pb2.TextParameters, path: str, found: Violati
         ignore_end_of_text=message.ignore_end_of_text,
         continue_prompt=message.continue_prompt,
         beams=_given(message, "beams"),
+    )
+
+
+def _read_diffusion(message: generation_pb2.DiffusionParameters, path: str, found: Violations) -> DiffusionParameters:
+    if message.sampler and message.sampler not in DIFFUSION_SAMPLER_FROM_WIRE:
+        found.add(f"{path}.sampler", f"{message.sampler} is not a value of sextant.v1.DiffusionSampler")
+    return DiffusionParameters(
+        sampler=DIFFUSION_SAMPLER_FROM_WIRE.get(message.sampler),
+        steps=_given(message, "steps"),
+        guidance=_given(message, "guidance"),
+        eta=_given(message, "eta"),
+        preview_every_steps=message.preview_every_steps,
     )
 
 

@@ -90,8 +90,49 @@ class FlowParameters:
     temperature: float | None = None
 
 
-# A family adds its own parameters here when it comes; one dataclass per message of generation.proto.
-Parameters = TextParameters | FillMaskParameters | GanParameters | VaeParameters | FlowParameters
+class DiffusionSampler(StrEnum):
+    """Which rule integrates the denoising process; their papers are in generation.proto."""
+
+    DDPM = "ddpm"
+    DDIM = "ddim"
+    EULER = "euler"
+    DPM_SOLVER_PP_2M = "dpm-solver++2m"
+    LCM = "lcm"
+    FLOW_EULER = "flow-euler"
+
+
+@dataclass(frozen=True, slots=True)
+class DiffusionParameters:
+    """How a diffusion model samples; None takes the bundle's default. Ranges as in generation.proto.
+
+    `preview_every_steps` asks for a preview in every n-th progress event, 0 for none.
+    """
+
+    sampler: DiffusionSampler | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    eta: float | None = None
+    preview_every_steps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AutoregressiveParameters:
+    """How PixelCNN and WaveNet sample; None takes the bundle's default. Ranges as in generation.proto."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+
+
+# One dataclass per message of generation.proto.
+Parameters = (
+    TextParameters
+    | FillMaskParameters
+    | GanParameters
+    | VaeParameters
+    | FlowParameters
+    | DiffusionParameters
+    | AutoregressiveParameters
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +224,8 @@ class Request:
 
     `budget_s` is the time left when it was sent (None: no deadline); the replica's clock takes over from
     there. `resume_from[i]` events of item i were already delivered by a replica that is gone: the new one
-    replays from the seed and does not send them again. Empty: nothing was.
+    replays from the seed and does not send them again. Empty: nothing was. With `partial` the time's end brings the
+    best estimates so far, where every item has one, instead of `DeadlineExceeded`.
     """
 
     request_id: str
@@ -191,3 +233,4 @@ class Request:
     tasks: tuple[Task, ...]
     budget_s: float | None = None
     resume_from: tuple[int, ...] = ()
+    partial: bool = False

@@ -7,7 +7,7 @@ import numpy as np
 from sextant.contract.codecs import AudioFormat, ImageFormat
 from sextant.contract.events import Estimator, FinishReason
 from sextant.contract.media import Modality
-from sextant.contract.tasks import InterpolationPath, Role, TaskKind
+from sextant.contract.tasks import DiffusionSampler, InterpolationPath, Role, TaskKind
 from sextant.contract.v1 import generation_pb2, media_pb2, models_pb2
 
 Inside = TypeVar("Inside")
@@ -61,6 +61,7 @@ FINISH_REASON_TO_WIRE = {
     FinishReason.COMPLETE: generation_pb2.FINISH_REASON_COMPLETE,
     FinishReason.STOP: generation_pb2.FINISH_REASON_STOP,
     FinishReason.LENGTH: generation_pb2.FINISH_REASON_LENGTH,
+    FinishReason.DEADLINE: generation_pb2.FINISH_REASON_DEADLINE,
 }
 FINISH_REASON_FROM_WIRE = _reversed(FINISH_REASON_TO_WIRE)
 
@@ -76,6 +77,16 @@ INTERPOLATION_PATH_TO_WIRE = {
     InterpolationPath.SPHERICAL: generation_pb2.INTERPOLATION_PATH_SPHERICAL,
 }
 INTERPOLATION_PATH_FROM_WIRE = _reversed(INTERPOLATION_PATH_TO_WIRE)
+
+DIFFUSION_SAMPLER_TO_WIRE = {
+    DiffusionSampler.DDPM: generation_pb2.DIFFUSION_SAMPLER_DDPM,
+    DiffusionSampler.DDIM: generation_pb2.DIFFUSION_SAMPLER_DDIM,
+    DiffusionSampler.EULER: generation_pb2.DIFFUSION_SAMPLER_EULER,
+    DiffusionSampler.DPM_SOLVER_PP_2M: generation_pb2.DIFFUSION_SAMPLER_DPM_SOLVER_PP_2M,
+    DiffusionSampler.LCM: generation_pb2.DIFFUSION_SAMPLER_LCM,
+    DiffusionSampler.FLOW_EULER: generation_pb2.DIFFUSION_SAMPLER_FLOW_EULER,
+}
+DIFFUSION_SAMPLER_FROM_WIRE = _reversed(DIFFUSION_SAMPLER_TO_WIRE)
 
 IMAGE_FORMAT_TO_WIRE = {
     ImageFormat.PNG: media_pb2.IMAGE_FORMAT_PNG,

@@ -75,6 +75,10 @@ class RowSampler:
         """None, but for states that come nearer step by step."""
         return None
 
+    def partial(self, state: RowState) -> Result | None:
+        """None, but for states that come nearer step by step."""
+        return None
+
     def result(self, state: RowState) -> Result:
         """The item."""
         return state.result()

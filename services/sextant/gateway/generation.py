@@ -29,6 +29,7 @@ from sextant.replicas.served import ServedModel
 W = TypeVar("W", media_pb2.Media, generation_pb2.Likelihood)
 
 _MEDIA_FIELDS = ("source", "items", "latents", "start", "end", "conditions")
+_WAY_BACK, _WAY_BACK_S = 0.1, 0.25  # of a caller's time, and in seconds at most
 _SMALL_PICTURE = 4096  # numbers: 64 x 64 in grey
 
 
@@ -196,7 +197,11 @@ class GenerationServicer:
         call, plan = answer.call, answer.plan
 
         def stream(tasks: tuple[Task, ...]) -> AsyncGenerator[Sequence[Event], None]:
-            request = Request(call.request_id, call.model, tasks, budget_s=context.time_remaining())
+            budget_s = context.time_remaining()
+            if plan.partial and budget_s is not None:
+                # The estimate still has to be encoded and sent.
+                budget_s -= min(_WAY_BACK * budget_s, _WAY_BACK_S)
+            request = Request(call.request_id, call.model, tasks, budget_s, partial=plan.partial)
             return self._dispatcher.stream(request, call.stats)
 
         return stream(plan.tasks) if plan.path is None else frames(plan.path, answer.seed, stream)

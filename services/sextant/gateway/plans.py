@@ -17,13 +17,15 @@ from sextant.gateway.guide.decision import Wanted
 class Plan:
     """A request, understood: what the guide must find, what the model must do, how the answer is encoded.
 
-    `path` is set for Interpolate, whose `tasks` follow only when its ends are latents.
+    `path` is set for Interpolate, whose `tasks` follow only when its ends are latents. With `partial` the
+    deadline brings the best estimates so far.
     """
 
     wanted: Wanted
     tasks: tuple[Task, ...]
     encoding: Encoding = field(default_factory=Encoding)
     path: Interpolation | None = None
+    partial: bool = False
 
 
 Planner = Callable[[Any, Options, int], Plan]
@@ -95,7 +97,7 @@ def understand(message: Any, planner: Planner, draw_seed: Callable[[], int]) -> 
     """The plan of a message, and the seed in use: the caller's, or one drawn here."""
     options = options_of(message)
     seed = draw_seed() if options.seed is None else options.seed
-    return planner(message, options, seed), seed
+    return replace(planner(message, options, seed), partial=options.partial_on_deadline), seed
 
 
 def _picture(given: Media | None) -> tuple[int, int] | None:

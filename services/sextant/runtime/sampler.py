@@ -74,6 +74,10 @@ class Sampler(Protocol[S]):
         """The best current estimate, for a progress event; None where not wanted or not to be had."""
         ...
 
+    def partial(self, state: S) -> Result | None:
+        """The best estimate so far as the item, for a caller whose deadline comes first; None where there is none."""
+        ...
+
     def result(self, state: S) -> Result:
         """The item. Valid once, when `state.done`; its `item` is the task's index."""
         ...

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from sextant.contract.errors import Cancelled, DeadlineExceeded, InvalidRequest, Overloaded, SextantError
-from sextant.contract.events import Chunk, Event, Progress, Result
+from sextant.contract.events import Chunk, Event, FinishReason, Progress, Result
 from sextant.contract.tasks import Request, Task
 from sextant.runtime.rng import RequestRng
 from sextant.runtime.sampler import Cost, Sampler
@@ -207,7 +207,37 @@ class StepScheduler:
             if ticket.cancelled:
                 self._end(ticket, Cancelled("the caller went away"), deliveries)
             elif ticket.deadline_s is not None and now >= ticket.deadline_s:
-                self._end(ticket, DeadlineExceeded("the deadline passed before the answer was whole"), deliveries)
+                self._expire(ticket, deliveries)
+
+    def _expire(self, ticket: Ticket, deliveries: list[Delivery]) -> None:
+        """End a request at its deadline: by estimates, where they are wanted and every unfinished item has one."""
+        try:
+            estimates = self._estimates(ticket) if ticket.request.partial else None
+        except Exception as error:
+            log.exception("an estimate could not be read")
+            self._end(ticket, error, deliveries)
+            return
+        if estimates is None:
+            self._end(ticket, DeadlineExceeded("the deadline passed before the answer was whole"), deliveries)
+            return
+        events: list[Event] = []
+        for item, estimate in estimates:
+            usage = replace(estimate.usage, steps=item.state.steps_done, queue_s=item.queue_s)
+            self._emit(item, replace(estimate, usage=usage, finish_reason=FinishReason.DEADLINE), events)
+        self._leave(ticket)
+        deliveries.append(Delivery(ticket, tuple(events), True))
+
+    def _estimates(self, ticket: Ticket) -> list[tuple[_Item, Result]] | None:
+        """The best estimates so far of the items that are not whole; None where one has none."""
+        found: list[tuple[_Item, Result]] = []
+        for item in ticket.items:
+            if item.state is None and item not in self._waiting:
+                continue  # whole, and sent
+            estimate = None if item.state is None else self._sampler.partial(item.state)
+            if estimate is None:
+                return None
+            found.append((item, estimate))
+        return found
 
     def _give_slots(self, deliveries: list[Delivery]) -> None:
         while self._waiting:

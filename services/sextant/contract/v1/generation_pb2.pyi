@@ -39,6 +39,7 @@ class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FINISH_REASON_COMPLETE: _ClassVar[FinishReason]
     FINISH_REASON_STOP: _ClassVar[FinishReason]
     FINISH_REASON_LENGTH: _ClassVar[FinishReason]
+    FINISH_REASON_DEADLINE: _ClassVar[FinishReason]
 ROLE_UNSPECIFIED: Role
 ROLE_SYSTEM: Role
 ROLE_USER: Role
@@ -57,20 +58,23 @@ FINISH_REASON_UNSPECIFIED: FinishReason
 FINISH_REASON_COMPLETE: FinishReason
 FINISH_REASON_STOP: FinishReason
 FINISH_REASON_LENGTH: FinishReason
+FINISH_REASON_DEADLINE: FinishReason
 
 class Options(_message.Message):
-    __slots__ = ("model", "priority", "guarantees", "seed", "request_id")
+    __slots__ = ("model", "priority", "guarantees", "seed", "request_id", "partial_on_deadline")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     GUARANTEES_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_ON_DEADLINE_FIELD_NUMBER: _ClassVar[int]
     model: str
     priority: _guide_pb2.Priority
     guarantees: _guide_pb2.Guarantees
     seed: int
     request_id: str
-    def __init__(self, model: _Optional[str] = ..., priority: _Optional[_Union[_guide_pb2.Priority, str]] = ..., guarantees: _Optional[_Union[_guide_pb2.Guarantees, _Mapping]] = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
+    partial_on_deadline: bool
+    def __init__(self, model: _Optional[str] = ..., priority: _Optional[_Union[_guide_pb2.Priority, str]] = ..., guarantees: _Optional[_Union[_guide_pb2.Guarantees, _Mapping]] = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ..., partial_on_deadline: _Optional[bool] = ...) -> None: ...
 
 class ChatMessage(_message.Message):
     __slots__ = ("role", "content")

@@ -125,6 +125,10 @@ class EncoderSampler:
         """None: the first step is the last."""
         return None
 
+    def partial(self, state: EncoderState) -> Result | None:
+        """None: there is one step."""
+        return None
+
     def result(self, state: EncoderState) -> Result:
         """The embedding, or the text with its blanks filled by their likeliest candidates."""
         if state.row is None:

@@ -116,6 +116,10 @@ class DecoderSampler:
         """None: the chunks are the preview."""
         return None
 
+    def partial(self, state: State) -> Result | None:
+        """None: a text that breaks off is told by its chunks."""
+        return None
+
     def result(self, state: State) -> Result:
         """The text, or its likelihood."""
         return state.result()
