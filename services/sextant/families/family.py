@@ -28,6 +28,8 @@ FAMILIES: dict[str, str] = {
     "vae": "sextant.families.vae:FAMILY",
     "gan": "sextant.families.gan:FAMILY",
     "flow": "sextant.families.flow:FAMILY",
+    "diffusion": "sextant.families.diffusion:FAMILY",
+    "autoregressive": "sextant.families.autoregressive:FAMILY",
 }
 
 

@@ -1,0 +1,277 @@
+"""PixelCNN as a sampler (van den Oord et al. 2016): a step is a row of pixels, each drawn given all before it.
+
+A row costs one call of the vertical network and one of the horizontal network for each pixel; what they need of the
+past is kept, so nothing is worked out twice. Requests at different rows share all of these calls. Likelihoods are
+exact, and take one call for the whole picture.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sextant.bundles.manifest import Manifest
+from sextant.bundles.store import Bundle
+from sextant.contract.errors import InvalidRequest, UnsupportedTask
+from sextant.contract.events import Estimator, Likelihood, Result
+from sextant.contract.media import Image, Media
+from sextant.contract.tasks import AutoregressiveParameters, Conditions, Size, Task, TaskKind
+from sextant.families.autoregressive.drawing import draw, log_shares
+from sextant.families.autoregressive.pixel_config import AutoregressiveDefaults, PixelCnnConfig, read_config
+from sextant.families.labels import read_class
+from sextant.families.pixels import ImageSpec, image_of_levels, read_levels
+from sextant.families.row_network import RowNetwork
+from sextant.families.row_states import open_network
+from sextant.families.unread import check_size, read_parameters, refuse_unread
+from sextant.runtime.rng import RequestRng
+from sextant.runtime.sampler import Cost, Limits
+from sextant.runtime.session import SessionConfig
+
+_SLOTS = 256
+_LEVELS = 256
+_WHITE = 255
+_COLUMNS_KEPT = 2
+
+Networks = dict[str, RowNetwork]
+
+
+@dataclass(slots=True, eq=False)
+class Painting:
+    """`levels` uint8[h, w], whole down to row `steps_done`; `given` bool[h, w] says which are not to be drawn.
+
+    `kept` float32[layers, features, w] is what the vertical network needs of the rows above.
+    """
+
+    index: int
+    levels: NDArray[np.uint8]
+    given: NDArray[np.bool_]
+    label: int
+    temperature: float
+    top_p: float
+    rng: RequestRng
+    kept: NDArray[np.float32]
+    done: bool = False
+    steps_done: int = 0
+    steps_total: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.steps_total = len(self.levels)
+
+    def picture(self) -> Image:
+        """The rows so far, the rest as they were given, or black."""
+        return image_of_levels(self.levels[None])
+
+
+@dataclass(slots=True, eq=False)
+class Weighing:
+    """`levels` uint8[1, h, w] whose likelihood is asked for."""
+
+    index: int
+    levels: NDArray[np.uint8]
+    label: int
+    nats: float = 0.0
+    done: bool = False
+    steps_done: int = 0
+    steps_total: int = 1
+
+
+State = Painting | Weighing
+
+
+class PixelCnnSampler:
+    """A PixelCNN; see `runtime.sampler.Sampler`."""
+
+    def __init__(
+        self, manifest: Manifest, networks: Networks, config: PixelCnnConfig, defaults: AutoregressiveDefaults
+    ) -> None:
+        self._name, self._tasks = manifest.name, manifest.tasks
+        self._networks, self._config, self._defaults = networks, config, defaults
+        self.limits = Limits(rows_per_step=defaults.rows_per_step, slots=_SLOTS)
+
+    @classmethod
+    def load(cls, bundle: Bundle, session_config: SessionConfig) -> "PixelCnnSampler":
+        """The model in a bundle. Raises `BundleRefused` where its manifest does not fit its networks."""
+        c, defaults = read_config(bundle.manifest)
+        told, rows = (c.layers, 2 * c.features), (c.layers, c.features, c.width)
+        columns = (c.layers, c.features, _COLUMNS_KEPT)
+        shapes: dict[str, tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]] = {
+            "picture": ({"level": (1, c.height, c.width), "label": ()}, {"logits": (_LEVELS, c.height, c.width)}),
+            "row": (
+                {"above": (c.above, c.width), "kept": rows, "label": ()},
+                {"told": (c.width, *told), "kept_out": rows},
+            ),
+            "pixel": (
+                {"left": (c.left,), "told": told, "kept": columns, "label": ()},
+                {"logits": (_LEVELS,), "kept_out": columns},
+            ),
+        }
+        networks = {
+            name: open_network(bundle, f"{name}.onnx", session_config, inputs, outputs)
+            for name, (inputs, outputs) in shapes.items()
+        }
+        return cls(bundle.manifest, networks, c, defaults)
+
+    def cost(self, task: Task) -> Cost:
+        """A row."""
+        return Cost()
+
+    def start(self, task: Task, rng: RequestRng) -> State:
+        """Check the task. Raises `InvalidRequest` and `UnsupportedTask`."""
+        if task.kind not in self._tasks:
+            raise UnsupportedTask(self._name, f"this PixelCNN has no {task.kind}")
+        spec = self._config.image
+        match task.kind:
+            case TaskKind.GENERATE:
+                refuse_unread(task, "parameters")
+                if task.source is not None:
+                    raise InvalidRequest("source", "this model takes none to generate")
+                check_size(task.size, Size(width_px=spec.width, height_px=spec.height))
+                shape = (spec.height, spec.width)
+                return self._painting(task, np.zeros(shape, np.uint8), np.zeros(shape, bool), rng)
+            case TaskKind.TRANSFORM:
+                refuse_unread(task, "parameters", "mask")
+                if task.mask is None:
+                    raise InvalidRequest("mask", "is required: what it leaves white is drawn, the rest is kept")
+                given = _kept(task.mask, spec)
+                levels = np.where(given, read_levels(task.source, spec, "source")[0], 0).astype(np.uint8)
+                return self._painting(task, levels, given, rng)
+            case TaskKind.SCORE:
+                refuse_unread(task)
+                levels = read_levels(task.source, spec, f"items[{task.index}]", grey_must_be_grey=True)
+                return Weighing(task.index, levels, self._label(task, RequestRng(task.seed)))
+        raise UnsupportedTask(self._name, f"a PixelCNN has no {task.kind}")
+
+    def group(self, state: State) -> Hashable:
+        """Those that paint go together, at whatever row; so do those that are weighed."""
+        return isinstance(state, Painting)
+
+    def step(self, states: Sequence[State]) -> None:
+        """A row of each picture, or the likelihood of each."""
+        painting = [state for state in states if isinstance(state, Painting)]
+        if painting:
+            self._paint(painting)
+        else:
+            self._weigh([state for state in states if isinstance(state, Weighing)])
+
+    def delta(self, state: State) -> None:
+        """None: a picture comes whole."""
+        return
+
+    def preview(self, state: State) -> Media | None:
+        """None: half a picture is seldom wanted."""
+        return None
+
+    def partial(self, state: State) -> Result | None:
+        """The rows so far."""
+        return Result(state.index, state.picture()) if isinstance(state, Painting) and state.steps_done else None
+
+    def result(self, state: State) -> Result:
+        """The picture, or its likelihood."""
+        if isinstance(state, Painting):
+            return Result(state.index, state.picture())
+        return Result(state.index, Likelihood(state.nats, state.levels.size, Estimator.EXACT))
+
+    def release(self, state: State) -> None:
+        """Nothing to free: a state holds only its own arrays."""
+
+    def _painting(self, task: Task, levels: NDArray[np.uint8], given: NDArray[np.bool_], rng: RequestRng) -> Painting:
+        asked = read_parameters(task, AutoregressiveParameters, "autoregressive")
+        c = self._config
+        return Painting(
+            task.index,
+            levels,
+            given,
+            self._label(task, rng),
+            self._defaults.temperature if asked.temperature is None else asked.temperature,
+            self._defaults.top_p if asked.top_p is None else asked.top_p,
+            rng,
+            np.zeros((c.layers, c.features, c.width), np.float32),
+        )
+
+    def _label(self, task: Task, rng: RequestRng) -> int:
+        """The class; drawn where none is said and the picture is yet to be made, and asked for where it is weighed."""
+        label = read_class(task.conditions, self._config.classes, None if task.kind is TaskKind.SCORE else rng)
+        return 0 if label is None else label
+
+    def _paint(self, states: Sequence[Painting]) -> None:
+        c = self._config
+        label = np.array([state.label for state in states], np.int64)
+        outputs = self._networks["row"].run(
+            {
+                "above": np.stack([self._above(state) for state in states]),
+                "kept": np.stack([state.kept for state in states]),
+                "label": label,
+            }
+        )
+        for state, kept in zip(states, outputs["kept_out"], strict=True):
+            state.kept = kept.copy()
+        drawing = [place for place, state in enumerate(states) if not state.given[state.steps_done].all()]
+        if drawing:
+            self._draw_row([states[place] for place in drawing], outputs["told"][drawing], label[drawing])
+        for state in states:
+            state.steps_done += 1
+            state.done = state.steps_done == c.height
+
+    def _draw_row(self, states: Sequence[Painting], told: NDArray[np.float32], label: NDArray[np.int64]) -> None:
+        """The pixels of one row of each, from left to right; told[b, w, layers, 2 features]."""
+        c, rows = self._config, [state.steps_done for state in states]
+        uniform = np.stack([state.rng.uniform("pixel", state.steps_done, (c.width,)) for state in states])
+        temperature = np.array([state.temperature for state in states])
+        top_p = np.array([state.top_p for state in states])
+        given = np.stack([state.given[row] for state, row in zip(states, rows, strict=True)])
+        levels = np.stack([state.levels[row] for state, row in zip(states, rows, strict=True)])
+        seen = np.zeros((len(states), c.left + c.width), np.float32)
+        kept = np.zeros((len(states), c.layers, c.features, _COLUMNS_KEPT), np.float32)
+        for column in range(c.width):
+            outputs = self._networks["pixel"].run(
+                {"left": seen[:, column : column + c.left], "told": told[:, column], "kept": kept, "label": label}
+            )
+            kept = outputs["kept_out"]
+            drawn = draw(outputs["logits"], uniform[:, column], temperature, top_p)
+            levels[:, column] = np.where(given[:, column], levels[:, column], drawn)
+            seen[:, c.left + column] = levels[:, column].astype(np.float32) / np.float32(_WHITE)
+        for state, row, pixels in zip(states, rows, levels, strict=True):
+            state.levels[row] = pixels
+
+    def _above(self, state: Painting) -> NDArray[np.float32]:
+        """The rows above in [0, 1], the nearest last: [above, w]; black beyond the edge."""
+        c, row = self._config, state.steps_done
+        rows = np.zeros((c.above, c.width), np.float32)
+        known = min(c.above, row)
+        if known:
+            rows[-known:] = state.levels[row - known : row].astype(np.float32) / np.float32(_WHITE)
+        return rows
+
+    def _weigh(self, states: Sequence[Weighing]) -> None:
+        levels = np.stack([state.levels for state in states])
+        label = np.array([state.label for state in states], np.int64)
+        logits = self._networks["picture"].run({"level": levels.astype(np.float32), "label": label})["logits"]
+        for state, said in zip(states, logits, strict=True):
+            nats = np.take_along_axis(log_shares(said, axis=0), state.levels.astype(np.int64), axis=0)
+            state.nats = float(nats.sum())
+            state.done, state.steps_done = True, 1
+
+
+def _kept(mask: Image, spec: ImageSpec) -> NDArray[np.bool_]:
+    """Where the mask is black: bool[h, w]. Raises `InvalidRequest`."""
+    try:
+        levels = read_levels(mask, ImageSpec(spec.height, spec.width, 1), "mask")[0]
+    except InvalidRequest as refused:
+        raise InvalidRequest("mask", refused.violations[0].description) from refused
+    if not np.isin(levels, (0, _WHITE)).all():
+        raise InvalidRequest("mask", "must be black and white: a pixel is drawn or it is kept")
+    kept: NDArray[np.bool_] = levels == 0
+    return kept
+
+
+def warm_up(bundle: Bundle) -> Sequence[Task]:
+    """Tasks that touch every code path once, of those that the bundle has."""
+    network = bundle.manifest.network
+    picture = Image(np.zeros((network["height"], network["width"], 1), np.uint8))
+    label = network["classes"][0]
+    tasks = (
+        Task(TaskKind.GENERATE, seed=0),
+        Task(TaskKind.SCORE, seed=0, source=picture, conditions=Conditions(class_label=label)),
+    )
+    return tuple(task for task in tasks if task.kind in bundle.manifest.tasks)
