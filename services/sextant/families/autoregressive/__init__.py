@@ -1,7 +1,7 @@
 """Autoregressive models: each value drawn given all before it, so likelihoods are exact.
 
-Reading order: `drawing`, then `pixel_config` and `pixel_sampler` (PixelCNN). `pixel_networks`, `pixel_train` and
-`pixel_export` are the torch side.
+Reading order: `drawing`; `pixel_config` and `pixel_sampler` (PixelCNN); `mu_law`, `wave_config` and `wave_sampler`
+(WaveNet). The files that end in `networks`, `train` and `export` are the torch side.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,18 @@ class AutoregressiveFamily:
     def load(self, bundle: Bundle, config: SessionConfig) -> Sampler[Any]:
         """The bundle as a sampler. Raises `BundleRefused`."""
         from sextant.families.autoregressive.pixel_sampler import PixelCnnSampler
+        from sextant.families.autoregressive.wave_sampler import WaveNetSampler
 
-        return PixelCnnSampler.load(bundle, config)
+        kind = WaveNetSampler if bundle.manifest.architecture == "wavenet" else PixelCnnSampler
+        return kind.load(bundle, config)
 
     def warm_up(self, bundle: Bundle) -> Sequence[Task]:
         """Tasks that touch every code path once."""
-        from sextant.families.autoregressive.pixel_sampler import warm_up
+        from sextant.families.autoregressive import pixel_sampler, wave_sampler
 
-        return warm_up(bundle)
+        if bundle.manifest.architecture == "wavenet":
+            return wave_sampler.warm_up(bundle)
+        return pixel_sampler.warm_up(bundle)
 
 
 FAMILY = AutoregressiveFamily()

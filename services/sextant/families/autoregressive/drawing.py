@@ -18,10 +18,12 @@ def draw(
     scaled = logits.astype(np.float64) / np.where(temperature > 0, temperature, 1.0)[:, None]
     weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     shares = weights / weights.sum(axis=1, keepdims=True)
-    falling = -np.sort(-shares, axis=1)
-    enough = np.argmax(np.cumsum(falling, axis=1) >= np.minimum(top_p, 1.0)[:, None] - 1e-12, axis=1)
-    least = np.where(top_p < 1, falling[np.arange(len(falling)), enough], 0.0)
-    kept = np.cumsum(np.where(shares >= least[:, None], shares, 0.0), axis=1)
+    if (top_p < 1).any():
+        falling = -np.sort(-shares, axis=1)
+        enough = np.argmax(np.cumsum(falling, axis=1) >= top_p[:, None] - 1e-12, axis=1)
+        least = np.where(top_p < 1, falling[np.arange(len(falling)), enough], 0.0)
+        shares = np.where(shares >= least[:, None], shares, 0.0)
+    kept = np.cumsum(shares, axis=1)
     drawn = (kept <= (uniform * kept[:, -1])[:, None]).sum(axis=1)
     last = shares.shape[1] - 1
     found: NDArray[np.int64] = np.where(temperature > 0, np.minimum(drawn, last), np.argmax(logits, axis=1))

@@ -7,16 +7,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sextant.bundles.manifest import Manifest
 from sextant.bundles.verify import explain
 from sextant.contract.errors import BundleRefused
+from sextant.families.autoregressive.defaults import AutoregressiveDefaults
 from sextant.families.labels import ClassNames
 from sextant.families.pixels import ImageSpec
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PixelCnnConfig(_Strict):
+class PixelCnnConfig(BaseModel):
     """The pictures, and what the networks see of the past; see `pixel_networks`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     height: int = Field(gt=0, le=4096)
     width: int = Field(gt=0, le=4096)
@@ -31,14 +30,6 @@ class PixelCnnConfig(_Strict):
     def image(self) -> ImageSpec:
         """The size of the pictures."""
         return ImageSpec(self.height, self.width, self.channels)
-
-
-class AutoregressiveDefaults(_Strict):
-    """Sampling defaults, and what bounds a call."""
-
-    temperature: float = Field(default=1.0, ge=0, le=10)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    rows_per_step: int = Field(default=32, ge=1, le=1024)
 
 
 def read_config(manifest: Manifest) -> tuple[PixelCnnConfig, AutoregressiveDefaults]:

@@ -17,8 +17,9 @@ from sextant.contract.errors import InvalidRequest, UnsupportedTask
 from sextant.contract.events import Estimator, Likelihood, Result
 from sextant.contract.media import Image, Media
 from sextant.contract.tasks import AutoregressiveParameters, Conditions, Size, Task, TaskKind
+from sextant.families.autoregressive.defaults import AutoregressiveDefaults
 from sextant.families.autoregressive.drawing import draw, log_shares
-from sextant.families.autoregressive.pixel_config import AutoregressiveDefaults, PixelCnnConfig, read_config
+from sextant.families.autoregressive.pixel_config import PixelCnnConfig, read_config
 from sextant.families.labels import read_class
 from sextant.families.pixels import ImageSpec, image_of_levels, read_levels
 from sextant.families.row_network import RowNetwork
