@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from sextant.contract.media import Tensor
 from sextant.families.diffusion.course import Solver
 from sextant.families.diffusion.ddim import Ddim
 from sextant.families.diffusion.ddpm import Ddpm
@@ -20,7 +21,7 @@ from sextant.runtime.rng import RequestRng
 
 TRAIN_STEPS, SHAPE = 1000, (1, 8, 8)
 BETAS = {Schedule.LINEAR: "linear", Schedule.COSINE: "squaredcos_cap_v2"}
-NAMES = {Prediction.EPSILON: "epsilon", Prediction.V: "v_prediction"}
+NAMES = {Prediction.EPSILON: "epsilon", Prediction.SAMPLE: "sample", Prediction.V: "v_prediction"}
 RNG = RequestRng(7)
 
 
@@ -31,9 +32,15 @@ def network(x: np.ndarray, t: float) -> np.ndarray:
     return (np.tanh(mixed) * np.float32(0.5 + 0.5 * t / TRAIN_STEPS)).astype(np.float32)
 
 
+def as_is(x0: np.ndarray) -> Tensor:
+    return Tensor(x0)
+
+
 def ours(solver: Solver, prediction: Prediction, schedule: Schedule, steps: int) -> np.ndarray:
     course = solver.course(alpha_bars(schedule, TRAIN_STEPS), steps)
-    state = Denoising(0, RNG.normal("x", shape=SHAPE), course, solver, Guidance(0, 0, 1), prediction, RNG, clip=False)
+    state = Denoising(
+        0, RNG.normal("x", shape=SHAPE), course, solver, Guidance(0, 0, 1), prediction, RNG, as_is, clip=False
+    )
     visited = [state.x]
     while not state.done:
         rows = state.inputs()
@@ -170,7 +177,7 @@ def test_a_network_that_knows_the_picture_leads_to_it_in_any_number_of_steps(sol
     for steps in (1, 3, 10):
         course = solver.course(alpha_bars(Schedule.COSINE, TRAIN_STEPS), steps)
         x = RNG.normal("x", shape=SHAPE)
-        state = Denoising(0, x, course, solver, Guidance(0, 0, 1), Prediction.V, RNG)
+        state = Denoising(0, x, course, solver, Guidance(0, 0, 1), Prediction.V, RNG, as_is)
         while not state.done:
             at = state.steps_done
             alpha, sigma = np.float32(course.alpha[at]), np.float32(course.sigma[at])

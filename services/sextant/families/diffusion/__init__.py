@@ -1,14 +1,16 @@
-"""Diffusion: pictures from noise, a little of it taken away at each step.
+"""Diffusion: pictures and music from noise, a little of it taken away at each step.
 
 Reading order: `schedule`, `prediction` and `course` for the mathematics that all share; `ddpm`, `ddim`, `euler`,
-`dpm_solver` and `flow_euler`, one rule each; `denoising` and `bound` for a request's way; `sampler`. `networks`,
-`train` and `export` are the torch side.
+`dpm_solver` and `flow_euler`, one rule each; `denoising` and `bound` for a request's way; `denoiser` for what samplers
+share, `sampler` for pictures. Music: `keys`, `piano_roll`, `midi`, `music_sampler`. `networks`, `train`, `export` and
+their namesakes of music are the torch side.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from sextant.bundles.store import Bundle
+from sextant.contract.errors import BundleRefused
 from sextant.contract.tasks import Task
 from sextant.runtime.sampler import Sampler
 from sextant.runtime.session import SessionConfig
@@ -19,15 +21,23 @@ class DiffusionFamily:
 
     def load(self, bundle: Bundle, config: SessionConfig) -> Sampler[Any]:
         """The bundle as a sampler. Raises `BundleRefused`."""
+        from sextant.families.diffusion.music_sampler import DiffusionMusicSampler
         from sextant.families.diffusion.sampler import DiffusionImageSampler
 
-        return DiffusionImageSampler.load(bundle, config)
+        match bundle.manifest.architecture:
+            case "unet":
+                return DiffusionImageSampler.load(bundle, config)
+            case "roll-unet":
+                return DiffusionMusicSampler.load(bundle, config)
+        raise BundleRefused(bundle.manifest.name, f"no diffusion architecture is called {bundle.manifest.architecture}")
 
     def warm_up(self, bundle: Bundle) -> Sequence[Task]:
         """Tasks that touch every code path once."""
-        from sextant.families.diffusion.sampler import warm_up
+        from sextant.families.diffusion import music_sampler, sampler
 
-        return warm_up(bundle)
+        if bundle.manifest.architecture == "roll-unet":
+            return music_sampler.warm_up(bundle)
+        return sampler.warm_up(bundle)
 
 
 FAMILY = DiffusionFamily()

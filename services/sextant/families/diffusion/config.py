@@ -1,6 +1,6 @@
 """What a diffusion model's manifest says under `network` and `defaults`."""
 
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -8,6 +8,7 @@ from sextant.bundles.manifest import Manifest
 from sextant.bundles.verify import explain
 from sextant.contract.errors import BundleRefused
 from sextant.contract.tasks import DiffusionSampler
+from sextant.families.diffusion.keys import KEYS
 from sextant.families.diffusion.prediction import Prediction
 from sextant.families.diffusion.schedule import Schedule
 from sextant.families.labels import ClassNames
@@ -18,21 +19,13 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class DenoiserConfig(_Strict):
-    """A network from a noisy picture, its timestep and a class to `prediction`; label `len(classes)` means none."""
+class ProcessConfig(_Strict):
+    """What a network was trained to undo; label `len(classes)` means none."""
 
-    height: int = Field(gt=0, le=4096)
-    width: int = Field(gt=0, le=4096)
-    channels: Literal[1, 3]
     classes: ClassNames = ()
     prediction: Prediction
     schedule: Schedule
     train_steps: int = Field(ge=2, le=10_000)
-
-    @property
-    def image(self) -> ImageSpec:
-        """The size of the pictures."""
-        return ImageSpec(self.height, self.width, self.channels)
 
     @property
     def samplers(self) -> tuple[DiffusionSampler, ...]:
@@ -45,6 +38,32 @@ class DenoiserConfig(_Strict):
             DiffusionSampler.EULER,
             DiffusionSampler.DPM_SOLVER_PP_2M,
         )
+
+
+class PictureConfig(ProcessConfig):
+    """A network from a noisy picture, its timestep and a class to `prediction`."""
+
+    height: int = Field(gt=0, le=4096)
+    width: int = Field(gt=0, le=4096)
+    channels: Literal[1, 3]
+
+    @property
+    def image(self) -> ImageSpec:
+        """The size of the pictures."""
+        return ImageSpec(self.height, self.width, self.channels)
+
+
+class MusicConfig(ProcessConfig):
+    """A network of piano rolls, of `sixteenths` columns each, whose classes are keys: see `piano_roll` and `keys`."""
+
+    sixteenths: int = Field(gt=0, le=4096, multiple_of=16)
+    tempo_bpm: float = Field(ge=20, le=300)
+
+    @model_validator(mode="after")
+    def _classes_are_keys(self) -> Self:
+        if self.classes != tuple(str(key) for key in KEYS):
+            raise ValueError("classes must be the twenty-four keys, C major first and B minor last")
+        return self
 
 
 class DiffusionDefaults(_Strict):
@@ -60,23 +79,18 @@ class DiffusionDefaults(_Strict):
     rows_per_step: int = Field(default=64, ge=16, le=1024)
 
 
-class _Both(_Strict):
-    network: DenoiserConfig
-    defaults: DiffusionDefaults
-
-    @model_validator(mode="after")
-    def _defaults_fit(self) -> Self:
-        if self.defaults.sampler not in self.network.samplers:
-            raise ValueError(f"sampler {self.defaults.sampler} does not fit prediction {self.network.prediction}")
-        if self.defaults.steps > self.network.train_steps:
-            raise ValueError("steps must not be more than train_steps")
-        return self
+C = TypeVar("C", bound=ProcessConfig)
 
 
-def read_config(manifest: Manifest) -> tuple[DenoiserConfig, DiffusionDefaults]:
+def read_config(manifest: Manifest, kind: type[C]) -> tuple[C, DiffusionDefaults]:
     """Both parts of the manifest. Raises `BundleRefused`."""
     try:
-        both = _Both.model_validate({"network": manifest.network, "defaults": manifest.defaults})
+        config, defaults = kind.model_validate(manifest.network), DiffusionDefaults.model_validate(manifest.defaults)
     except ValidationError as error:
         raise BundleRefused(manifest.name, explain(error)) from error
-    return both.network, both.defaults
+    if defaults.sampler not in config.samplers:
+        reason = f"defaults: sampler {defaults.sampler} does not fit prediction {config.prediction}"
+        raise BundleRefused(manifest.name, reason)
+    if defaults.steps > config.train_steps:
+        raise BundleRefused(manifest.name, "defaults: steps must not be more than train_steps")
+    return config, defaults

@@ -1,14 +1,14 @@
-"""A picture on its way from noise: what the network is asked at each step, and what becomes of its answer."""
+"""What is on its way from noise: what the network is asked at each step, and what becomes of its answer."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from sextant.contract.events import Result
-from sextant.contract.media import Image
+from sextant.contract.media import Media
 from sextant.families.diffusion.course import Array, Course, Move, Solver
 from sextant.families.diffusion.prediction import Prediction, split
-from sextant.families.pixels import to_image
 from sextant.families.row_states import Rows
 from sextant.runtime.rng import RequestRng
 
@@ -48,23 +48,29 @@ class Known:
     """What must stay: `source`[c, h, w] in [-1, 1] where `free`[1, h, w] is 0; between 0 and 1 they mix.
 
     `noise` is what the source was first drowned in, and stays in it to the end (Song et al. 2021, "Score-based
-    generative modeling through SDEs", appendix I.2).
+    generative modeling through SDEs", appendix I.2); none for a network that learnt to be told the source as it is.
+    Shapes other than [c, h, w] are the model's own.
     """
 
     source: Array
     free: Array
-    noise: Array
+    noise: Array | None
 
     def kept(self, x: Array, alpha: float, sigma: float) -> Array:
         """x with what is known in its place, as noisy as x is."""
-        known = np.float32(alpha) * self.source + np.float32(sigma) * self.noise
+        known = self.source
+        if self.noise is not None:
+            known = np.float32(alpha) * self.source + np.float32(sigma) * self.noise
         kept: Array = self.free * x + (1 - self.free) * known
         return kept
 
 
 @dataclass(slots=True, eq=False)
 class Denoising:
-    """`x`[c, h, w] at step `first` of the course; steps count from there."""
+    """`x`[c, h, w] at step `first` of the course; steps count from there.
+
+    `show` makes a medium of x_0; `told` is what else the network takes, the same at each step.
+    """
 
     index: int
     x: Array
@@ -73,10 +79,12 @@ class Denoising:
     guidance: Guidance
     prediction: Prediction
     rng: RequestRng
+    show: Callable[[Array], Media]
     first: int = 0
     known: Known | None = None
     clip: bool = True
     preview_every: int = 0
+    told: Mapping[str, Array] = field(default_factory=dict)
     network: str = DENOISER
     done: bool = False
     steps_done: int = 0
@@ -91,7 +99,8 @@ class Denoising:
         """The picture as it is, once for each label that guidance asks for."""
         labels = np.array(self.guidance.labels, np.int64)
         t = np.full(len(labels), self.course.t[self._at], np.float32)
-        return {"x": np.repeat(self.x[None], len(labels), 0), "t": t, "label": labels}
+        repeated = {name: np.repeat(one[None], len(labels), 0) for name, one in {"x": self.x, **self.told}.items()}
+        return {**repeated, "t": t, "label": labels}
 
     def take(self, outputs: Rows) -> None:
         """The predictions [rows, c, h, w]: one step towards the picture."""
@@ -114,7 +123,7 @@ class Denoising:
         self.steps_done += 1
         self.done = at + 1 == course.steps
 
-    def preview(self) -> Image | None:
+    def preview(self) -> Media | None:
         """x_0 as the network sees it now, in every n-th event."""
         wanted = self.preview_every > 0 and self.steps_done % self.preview_every == 0
         return self._estimate() if wanted else None
@@ -126,18 +135,14 @@ class Denoising:
 
     def result(self) -> Result:
         """The picture."""
-        return Result(self.index, _image(self.x))
+        return Result(self.index, self.show(self.x))
 
     @property
     def _at(self) -> int:
         return self.first + self.steps_done
 
-    def _estimate(self) -> Image | None:
-        return None if self._x0 is None else _image(self._x0)
+    def _estimate(self) -> Media | None:
+        return None if self._x0 is None else self.show(self._x0)
 
     def _noise(self, step: int) -> Array:
         return self.rng.normal("diffusion/step", step, self.x.shape)
-
-
-def _image(x: Array) -> Image:
-    return to_image((x + 1) / 2, "diffusion")

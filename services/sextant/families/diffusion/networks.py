@@ -47,7 +47,7 @@ class UNet(nn.Module):
         nn.init.zeros_(self.leave[-1].bias)
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor) -> Tensor:
-        told = self.time(_sinusoids(t / self.steps)) + self.label(label)
+        told = self.time(time_features(t / self.steps)) + self.label(label)
         h = self.enter(F.pixel_unshuffle(x, _PATCH))
         kept = [h]
         for block in self.fine_down:
@@ -103,7 +103,7 @@ def _norm(width: int) -> nn.GroupNorm:
     return nn.GroupNorm(_GROUPS, width)
 
 
-def _sinusoids(at: Tensor) -> Tensor:
+def time_features(at: Tensor) -> Tensor:
     """at[b] in [0, 1] -> [b, 64]: sines and cosines, of a quarter of a turn to a thousand over the whole range."""
     turns = torch.exp(torch.linspace(0, math.log(1000), _FREQUENCIES))
     angles = at[:, None] * turns * (math.pi / 2)

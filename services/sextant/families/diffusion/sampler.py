@@ -12,50 +12,39 @@ from numpy.typing import NDArray
 from sextant.bundles.manifest import Manifest
 from sextant.bundles.store import Bundle
 from sextant.contract.errors import BundleRefused, InvalidRequest, UnsupportedTask
-from sextant.contract.events import Result
 from sextant.contract.media import Image, Media
-from sextant.contract.tasks import Conditions, DiffusionParameters, DiffusionSampler, Size, Task, TaskKind
+from sextant.contract.tasks import DiffusionParameters, Size, Task, TaskKind
 from sextant.families.diffusion.bound import ROWS, Bounding
-from sextant.families.diffusion.config import DenoiserConfig, DiffusionDefaults, read_config
-from sextant.families.diffusion.course import Array, Solver
-from sextant.families.diffusion.ddim import Ddim
-from sextant.families.diffusion.ddpm import Ddpm
-from sextant.families.diffusion.denoising import DENOISER, Denoising, Guidance, Known
-from sextant.families.diffusion.dpm_solver import DpmSolver
-from sextant.families.diffusion.euler import Euler
-from sextant.families.diffusion.flow_euler import FlowEuler
+from sextant.families.diffusion.config import DiffusionDefaults, PictureConfig, read_config
+from sextant.families.diffusion.course import Array
+from sextant.families.diffusion.denoiser import DenoisingSampler
+from sextant.families.diffusion.denoising import Denoising, Known
 from sextant.families.diffusion.prediction import Prediction
-from sextant.families.diffusion.schedule import alpha_bars
 from sextant.families.labels import read_class
-from sextant.families.pixels import ImageSpec, read_levels, read_pixels
+from sextant.families.pixels import ImageSpec, read_levels, read_pixels, to_image
 from sextant.families.row_network import RowNetwork
-from sextant.families.row_states import RowSampler, RowState, open_network
+from sextant.families.row_states import open_network
 from sextant.families.unread import check_size, read_parameters, refuse_unread
 from sextant.runtime.rng import RequestRng
 from sextant.runtime.sampler import Cost, Limits
 from sextant.runtime.session import SessionConfig
 
-_SLOTS = 256
-
 State = Denoising | Bounding
 
 
-class DiffusionImageSampler(RowSampler):
-    """A denoising network of pictures; see `runtime.sampler.Sampler`."""
+class DiffusionImageSampler(DenoisingSampler[PictureConfig]):
+    """A denoising network of pictures."""
 
     def __init__(
-        self, manifest: Manifest, network: RowNetwork, config: DenoiserConfig, defaults: DiffusionDefaults
+        self, manifest: Manifest, network: RowNetwork, config: PictureConfig, defaults: DiffusionDefaults
     ) -> None:
-        self._name, self._tasks = manifest.name, manifest.tasks
-        self._networks = {DENOISER: network}
-        self._config, self._defaults = config, defaults
-        self._bars = alpha_bars(config.schedule, config.train_steps)
-        self.limits = Limits(rows_per_step=max(defaults.rows_per_step, ROWS + 1), slots=_SLOTS)
+        super().__init__(manifest, network, config, defaults)
+        self.limits = Limits(max(self.limits.rows_per_step, ROWS + 1), self.limits.slots)
 
     @classmethod
     def load(cls, bundle: Bundle, session_config: SessionConfig) -> "DiffusionImageSampler":
         """The model in a bundle. Raises `BundleRefused` where its manifest does not fit its network."""
-        config, defaults = read_config(bundle.manifest)
+        config, defaults = read_config(bundle.manifest, PictureConfig)
         picture = (config.channels, config.height, config.width)
         inputs: dict[str, tuple[int, ...]] = {"x": picture, "t": (), "label": ()}
         if config.prediction is Prediction.FLOW and TaskKind.SCORE in bundle.manifest.tasks:
@@ -67,8 +56,7 @@ class DiffusionImageSampler(RowSampler):
         """A row, two where guidance asks twice; a bound looks at several noise levels at once."""
         if task.kind is TaskKind.SCORE:
             return Cost(rows=ROWS + 1)
-        given = task.parameters if isinstance(task.parameters, DiffusionParameters) else DiffusionParameters()
-        return Cost(rows=1 if not self._config.classes or self._scale(given) in (0, 1) else 2)
+        return super().cost(task)
 
     def start(self, task: Task, rng: RequestRng) -> State:
         """Check the task and draw what it starts from. Raises `InvalidRequest` and `UnsupportedTask`."""
@@ -83,14 +71,6 @@ class DiffusionImageSampler(RowSampler):
             case TaskKind.SCORE:
                 return self._bounding(task, given)
         raise UnsupportedTask(self._name, f"a diffusion model has no {task.kind}")
-
-    def preview(self, state: RowState) -> Media | None:
-        """The picture as the network sees it now, where it was asked for."""
-        return state.preview() if isinstance(state, Denoising) else None
-
-    def partial(self, state: RowState) -> Result | None:
-        """The picture as the network sees it now."""
-        return state.partial() if isinstance(state, Denoising) else None
 
     def _generating(self, task: Task, given: DiffusionParameters, rng: RequestRng) -> Denoising:
         refuse_unread(task, "parameters")
@@ -122,9 +102,7 @@ class DiffusionImageSampler(RowSampler):
         strength: float = 1.0,
     ) -> Denoising:
         solver = self._solver(given)
-        steps = self._defaults.steps if given.steps is None else given.steps
-        if steps > self._config.train_steps:
-            raise InvalidRequest("diffusion.steps", f"must be at most {self._config.train_steps}, what it learnt with")
+        steps = self._steps(given)
         course = solver.course(self._bars, steps)
         first = 0 if source is None else steps - max(1, round(steps * strength))
         x = noise
@@ -138,6 +116,7 @@ class DiffusionImageSampler(RowSampler):
             self._guidance(task.conditions, given, rng),
             self._config.prediction,
             rng,
+            _show,
             first=first,
             known=known,
             clip=self._defaults.clip,
@@ -160,37 +139,6 @@ class DiffusionImageSampler(RowSampler):
         noise = RequestRng(task.seed)
         return Bounding(task.index, levels, label or 0, self._bars, self._config.prediction, noise, steps)
 
-    def _solver(self, given: DiffusionParameters) -> Solver:
-        sampler = self._defaults.sampler if given.sampler is None else given.sampler
-        if sampler not in self._config.samplers:
-            known = ", ".join(self._config.samplers)
-            raise InvalidRequest("diffusion.sampler", f"{sampler} does not fit this model; it has {known}")
-        if given.eta is not None and sampler is not DiffusionSampler.DDIM:
-            raise InvalidRequest("diffusion.eta", f"is DDIM's; {sampler} has none")
-        eta = self._defaults.eta if given.eta is None else given.eta
-        return _SOLVERS.get(sampler) or Ddim(eta)
-
-    def _guidance(self, conditions: Conditions, given: DiffusionParameters, rng: RequestRng) -> Guidance:
-        none = len(self._config.classes)
-        if not none:
-            if given.guidance is not None:
-                raise InvalidRequest("diffusion.guidance", "this model has no classes to be guided to")
-            read_class(conditions, ())
-            return Guidance(0, 0, 1.0)
-        label = read_class(conditions, self._config.classes, rng)
-        return Guidance(none if label is None else label, none, self._scale(given))
-
-    def _scale(self, given: DiffusionParameters) -> float:
-        return self._defaults.guidance if given.guidance is None else given.guidance
-
-
-_SOLVERS: dict[DiffusionSampler, Solver] = {
-    DiffusionSampler.DDPM: Ddpm(),
-    DiffusionSampler.EULER: Euler(),
-    DiffusionSampler.DPM_SOLVER_PP_2M: DpmSolver(),
-    DiffusionSampler.FLOW_EULER: FlowEuler(),
-}
-
 
 def read_mask(mask: Image, spec: ImageSpec) -> NDArray[np.float32]:
     """The mask as float32[1, h, w]: 1 where the picture may change. Raises `InvalidRequest`."""
@@ -199,6 +147,10 @@ def read_mask(mask: Image, spec: ImageSpec) -> NDArray[np.float32]:
         return read_pixels(mask, grey, "mask")
     except InvalidRequest as refused:
         raise InvalidRequest("mask", refused.violations[0].description) from refused
+
+
+def _show(x0: Array) -> Media:
+    return to_image((x0 + 1) / 2, "diffusion")
 
 
 def warm_up(bundle: Bundle) -> Sequence[Task]:
