@@ -158,11 +158,18 @@ def test_drawing_follows_the_probabilities():
     assert (draw(logits, uniform, 0 * ones, ones) == 3).all()
 
 
+def test_a_picture_of_no_class_is_as_likely_as_the_mean_over_all_classes(sampler):
+    tasks = [task(TaskKind.SCORE, label=label, source=SOURCE) for label in ("", "left", "right")]
+    whole, left, right = (result.content.log_likelihood_nats for result in run(sampler, tasks))
+    assert whole == pytest.approx(np.logaddexp(left, right) - np.log(2), rel=1e-12)
+    assert sampler.cost(tasks[0]).rows == 2
+
+
 @pytest.mark.parametrize(
     ("asked", "field"),
     [
         (task(label="up"), "conditions.class_label"),
-        (task(TaskKind.SCORE, label="", source=SOURCE), "conditions.class_label"),
+        (task(TaskKind.SCORE, label="middle", source=SOURCE), "conditions.class_label"),
         (task(TaskKind.TRANSFORM, source=SOURCE), "mask"),
         (task(TaskKind.TRANSFORM, source=SOURCE, mask=Image(np.full((SIZE, SIZE, 1), 128, np.uint8))), "mask"),
         (task(TaskKind.TRANSFORM, source=SOURCE, mask=Image(np.zeros((3, SIZE, 1), np.uint8))), "mask"),

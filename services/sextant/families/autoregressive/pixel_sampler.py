@@ -16,7 +16,7 @@ from sextant.bundles.store import Bundle
 from sextant.contract.errors import InvalidRequest, UnsupportedTask
 from sextant.contract.events import Estimator, Likelihood, Result
 from sextant.contract.media import Image, Media
-from sextant.contract.tasks import AutoregressiveParameters, Conditions, Size, Task, TaskKind
+from sextant.contract.tasks import AutoregressiveParameters, Size, Task, TaskKind
 from sextant.families.autoregressive.defaults import AutoregressiveDefaults
 from sextant.families.autoregressive.drawing import draw, log_shares
 from sextant.families.autoregressive.pixel_config import PixelCnnConfig, read_config
@@ -66,11 +66,11 @@ class Painting:
 
 @dataclass(slots=True, eq=False)
 class Weighing:
-    """`levels` uint8[1, h, w] whose likelihood is asked for."""
+    """`levels` uint8[1, h, w] whose likelihood is asked for, the mean over classes `labels` where several."""
 
     index: int
     levels: NDArray[np.uint8]
-    label: int
+    labels: tuple[int, ...]
     nats: float = 0.0
     done: bool = False
     steps_done: int = 0
@@ -88,7 +88,8 @@ class PixelCnnSampler:
     ) -> None:
         self._name, self._tasks = manifest.name, manifest.tasks
         self._networks, self._config, self._defaults = networks, config, defaults
-        self.limits = Limits(rows_per_step=defaults.rows_per_step, slots=_SLOTS)
+        rows = max(defaults.rows_per_step, len(config.classes))
+        self.limits = Limits(rows_per_step=rows, slots=_SLOTS)
 
     @classmethod
     def load(cls, bundle: Bundle, session_config: SessionConfig) -> "PixelCnnSampler":
@@ -114,7 +115,9 @@ class PixelCnnSampler:
         return cls(bundle.manifest, networks, c, defaults)
 
     def cost(self, task: Task) -> Cost:
-        """A row."""
+        """A row; one of each class where a picture is weighed and its class is not told."""
+        if task.kind is TaskKind.SCORE and not task.conditions.class_label:
+            return Cost(rows=max(1, len(self._config.classes)))
         return Cost()
 
     def start(self, task: Task, rng: RequestRng) -> State:
@@ -140,7 +143,10 @@ class PixelCnnSampler:
             case TaskKind.SCORE:
                 refuse_unread(task)
                 levels = read_levels(task.source, spec, f"items[{task.index}]", grey_must_be_grey=True)
-                return Weighing(task.index, levels, self._label(task, RequestRng(task.seed)))
+                classes = self._config.classes
+                label = read_class(task.conditions, classes) if task.conditions.class_label else None
+                every = tuple(range(max(1, len(classes))))
+                return Weighing(task.index, levels, every if label is None else (label,))
         raise UnsupportedTask(self._name, f"a PixelCNN has no {task.kind}")
 
     def group(self, state: State) -> Hashable:
@@ -191,8 +197,8 @@ class PixelCnnSampler:
         )
 
     def _label(self, task: Task, rng: RequestRng) -> int:
-        """The class; drawn where none is said and the picture is yet to be made, and asked for where it is weighed."""
-        label = read_class(task.conditions, self._config.classes, None if task.kind is TaskKind.SCORE else rng)
+        """The class; drawn where none is said."""
+        label = read_class(task.conditions, self._config.classes, rng)
         return 0 if label is None else label
 
     def _paint(self, states: Sequence[Painting]) -> None:
@@ -245,13 +251,18 @@ class PixelCnnSampler:
         return rows
 
     def _weigh(self, states: Sequence[Weighing]) -> None:
-        levels = np.stack([state.levels for state in states])
-        label = np.array([state.label for state in states], np.int64)
+        """p(x), or where the class is not told the mean of p(x | class), which is p(x) where all are as likely."""
+        levels = np.concatenate([np.repeat(state.levels[None], len(state.labels), 0) for state in states])
+        label = np.array([label for state in states for label in state.labels], np.int64)
         logits = self._networks["picture"].run({"level": levels.astype(np.float32), "label": label})["logits"]
-        for state, said in zip(states, logits, strict=True):
-            nats = np.take_along_axis(log_shares(said, axis=0), state.levels.astype(np.int64), axis=0)
-            state.nats = float(nats.sum())
+        first = 0
+        for state in states:
+            said = logits[first : first + len(state.labels)]
+            whole = state.levels[None].astype(np.int64)
+            nats = np.array([np.take_along_axis(log_shares(one, axis=0), whole[0], axis=0).sum() for one in said])
+            state.nats = float(nats.max() + np.log(np.exp(nats - nats.max()).mean()))
             state.done, state.steps_done = True, 1
+            first += len(said)
 
 
 def _kept(mask: Image, spec: ImageSpec) -> NDArray[np.bool_]:
@@ -270,9 +281,8 @@ def warm_up(bundle: Bundle) -> Sequence[Task]:
     """Tasks that touch every code path once, of those that the bundle has."""
     network = bundle.manifest.network
     picture = Image(np.zeros((network["height"], network["width"], 1), np.uint8))
-    label = network["classes"][0]
     tasks = (
         Task(TaskKind.GENERATE, seed=0),
-        Task(TaskKind.SCORE, seed=0, source=picture, conditions=Conditions(class_label=label)),
+        Task(TaskKind.SCORE, seed=0, source=picture),
     )
     return tuple(task for task in tasks if task.kind in bundle.manifest.tasks)

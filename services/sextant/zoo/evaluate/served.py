@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sextant.bundles.store import Bundle
 from sextant.contract.events import Likelihood, Result
 from sextant.contract.media import Image, Latent, Media
-from sextant.contract.tasks import Conditions, Task, TaskKind
+from sextant.contract.tasks import Conditions, Parameters, Task, TaskKind
 from sextant.families.family import FAMILIES, family_at
 from sextant.runtime.rng import RequestRng
 from sextant.runtime.sampler import Sampler
@@ -38,7 +38,13 @@ class Served:
             rows += cost
         return results + self._run(waiting)
 
-    def pictures(self, count: int, seed: int = 0, labels: Sequence[str] | None = None) -> NDArray[np.uint8]:
+    def pictures(
+        self,
+        count: int,
+        seed: int = 0,
+        labels: Sequence[str] | None = None,
+        parameters: Parameters | None = None,
+    ) -> NDArray[np.uint8]:
         """`count` pictures, uint8[n, h, w, c], of the classes `labels` in turn where they are given."""
         tasks = (
             Task(
@@ -46,6 +52,7 @@ class Served:
                 seed=seed,
                 index=index,
                 conditions=Conditions(class_label=labels[index % len(labels)] if labels else ""),
+                parameters=parameters,
             )
             for index in range(count)
         )
@@ -76,6 +83,17 @@ class Served:
             self._run([task])
             taken.append(time.perf_counter() - started)
         return float(np.median(taken))
+
+    def previews(self, task: Task) -> list[Media]:
+        """What the task's progress events show, and its result."""
+        state = self._sampler.start(task, RequestRng(task.seed, task.index))
+        shown: list[Media] = []
+        while not state.done:
+            self._sampler.step([state])
+            preview = self._sampler.preview(state)
+            if preview is not None:
+                shown.append(preview)
+        return shown
 
     def _run(self, tasks: Sequence[Task]) -> list[Result]:
         sampler = self._sampler
