@@ -19,6 +19,7 @@ Importer = Callable[[Path, Path, ImportOptions, ProgressFn], Bundle]
 
 DECODER_MODEL_TYPES = frozenset({"llama", "gpt2"})
 ENCODER_MODEL_TYPES = frozenset({"bert"})
+SEQ2SEQ_MODEL_TYPES = frozenset({"t5"})
 _CONFIG_LIMIT_BYTES = 4 << 20
 
 
@@ -86,7 +87,9 @@ def _importer_for(path: Path, name: str) -> Importer:
         return _decoder_importer()
     if model_type in ENCODER_MODEL_TYPES:
         return _encoder_importer()
-    known = ", ".join(sorted(DECODER_MODEL_TYPES | ENCODER_MODEL_TYPES))
+    if model_type in SEQ2SEQ_MODEL_TYPES:
+        return _seq2seq_importer()
+    known = ", ".join(sorted(DECODER_MODEL_TYPES | ENCODER_MODEL_TYPES | SEQ2SEQ_MODEL_TYPES))
     raise BundleRefused(name, f"models of type {model_type!r} cannot be imported; those of type {known} can")
 
 
@@ -115,3 +118,9 @@ def _encoder_importer() -> Importer:
     from sextant.families.transformer.encoder_import import import_encoder
 
     return import_encoder
+
+
+def _seq2seq_importer() -> Importer:
+    from sextant.families.transformer.seq2seq_import import import_seq2seq
+
+    return import_seq2seq

@@ -1,7 +1,8 @@
-"""Transformers: decoders that write and score text, encoders that embed it and fill its blanks.
+"""Transformers: decoders that write and score text, encoders that embed it and fill its blanks, and both in one.
 
 Reading order for decoders: `sampler`, `generating` and `scoring`, `decoder_network`, `kv_slots`, `decoder_graph`,
-and `reference` for the mathematics.
+and `reference` for the mathematics. For encoder-decoders: `seq2seq_sampler`, `seq2seq_states`, `beams`,
+`seq2seq_graph` and `seq2seq_reference`.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from sextant.runtime.session import SessionConfig
 
 DECODERS = frozenset({"llama", "gpt2"})
 ENCODERS = frozenset({"bert"})
+SEQ2SEQ = frozenset({"t5"})
 
 
 class TransformerFamily:
@@ -32,7 +34,11 @@ class TransformerFamily:
             from sextant.families.transformer.encoder_sampler import EncoderSampler
 
             return EncoderSampler.load(bundle, config)
-        known = ", ".join(sorted(DECODERS | ENCODERS))
+        if bundle.manifest.architecture in SEQ2SEQ:
+            from sextant.families.transformer.seq2seq_sampler import Seq2SeqSampler
+
+            return Seq2SeqSampler(bundle, config)
+        known = ", ".join(sorted(DECODERS | ENCODERS | SEQ2SEQ))
         reason = f"transformers of architecture {bundle.manifest.architecture!r} are unknown; known: {known}"
         raise BundleRefused(bundle.manifest.name, reason)
 
@@ -42,6 +48,10 @@ class TransformerFamily:
             from sextant.families.transformer.encoder_sampler import warm_up
 
             return warm_up(bundle)
+        if bundle.manifest.architecture in SEQ2SEQ:
+            from sextant.families.transformer.seq2seq_sampler import warm_up as seq2seq_warm_up
+
+            return seq2seq_warm_up()
         few = TextParameters(max_tokens=1, temperature=1.0, continue_prompt=True)
         some = TextParameters(max_tokens=4, temperature=1.0, continue_prompt=True, ignore_end_of_text=True)
         return (

@@ -16,18 +16,18 @@ def token_bytes(tokenizer_json: str) -> list[bytes]:
     content = json.loads(tokenizer_json)
     decoders = _decoders(content.get("decoder"))
     kinds = {decoder["type"] for decoder in decoders}
-    vocabulary: dict[str, int] = content["model"]["vocab"]
+    vocabulary = _vocabulary(content["model"])
     added = {token["content"]: token["id"] for token in content.get("added_tokens", [])}
-    size = 1 + max([*vocabulary.values(), *added.values()], default=-1)
+    size = 1 + max([*(index for _, index in vocabulary), *added.values()], default=-1)
     table = [b""] * size
     if "ByteLevel" in kinds:
         byte_of = _byte_of_character()
-        for token, index in vocabulary.items():
+        for token, index in vocabulary:
             # Characters outside the alphabet only occur in special tokens, which stand for themselves.
             known = all(character in byte_of for character in token)
             table[index] = bytes(byte_of[character] for character in token) if known else token.encode()
-    elif "ByteFallback" in kinds:
-        for token, index in vocabulary.items():
+    elif kinds & {"ByteFallback", "Metaspace"}:
+        for token, index in vocabulary:
             byte = _BYTE_TOKEN.fullmatch(token)
             table[index] = bytes([int(byte[1], 16)]) if byte else token.replace("▁", " ").encode()
     else:
@@ -35,6 +35,24 @@ def token_bytes(tokenizer_json: str) -> list[bytes]:
     for token, index in added.items():
         table[index] = token.encode()
     return table
+
+
+def starts_with_space(tokenizer_json: str) -> bool:
+    """Whether texts begin with a space that the tokenizer put there, as SentencePiece's do."""
+    decoders = _decoders(json.loads(tokenizer_json).get("decoder"))
+    return any(
+        (decoder["type"] == "Metaspace" and decoder.get("prepend_scheme") != "never")
+        or (decoder["type"] == "Strip" and decoder.get("content") == " " and decoder.get("start", 0) > 0)
+        for decoder in decoders
+    )
+
+
+def _vocabulary(model: dict[str, Any]) -> list[tuple[str, int]]:
+    """Tokens with their ids; Unigram (Kudo 2018) lists them in order, with their scores."""
+    found: dict[str, int] | list[tuple[str, float]] = model["vocab"]
+    return (
+        list(found.items()) if isinstance(found, dict) else [(token, index) for index, (token, _) in enumerate(found)]
+    )
 
 
 def _decoders(decoder: dict[str, Any] | None) -> list[dict[str, Any]]:

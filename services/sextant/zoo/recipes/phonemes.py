@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, decoders, models
+from tokenizers import Tokenizer, decoders, models, normalizers
 from torch import Tensor
 from transformers import T5Config, T5ForConditionalGeneration
 
@@ -13,6 +13,7 @@ from sextant.bundles.store import Bundle
 from sextant.bundles.writer import ImportOptions
 from sextant.families.importing import import_model
 from sextant.families.onnx_export import rounded
+from sextant.families.transformer.seq2seq_text import SOURCE_TOKENIZER_FILE, TOKENIZER_FILE
 from sextant.families.transformer.seq2seq_train import Seq2SeqTraining
 from sextant.zoo.data.phonemes import PROVENANCE, lexicon
 from sextant.zoo.recipe import Recipe
@@ -32,6 +33,21 @@ def tokenizer() -> Tokenizer:
     made = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>", fuse_unk=False))
     made.add_special_tokens(list(_SPECIAL))
     made.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    return made
+
+
+def source_tokenizer() -> Tokenizer:
+    """The same of letters alone, however a word is written: capitals, accents and a typographer's apostrophe."""
+    made = tokenizer()
+    made.normalizer = normalizers.Sequence(
+        [
+            normalizers.Strip(),
+            normalizers.NFD(),
+            normalizers.StripAccents(),
+            normalizers.Lowercase(),
+            normalizers.Replace("’", "'"),
+        ]
+    )
     return made
 
 
@@ -72,7 +88,8 @@ def _publish(training: Seq2SeqTraining, name: str, directory: Path) -> Bundle:
     network = rounded(training.network)
     with TemporaryDirectory() as scratch:
         network.save_pretrained(scratch)
-        tokenizer().save(str(Path(scratch) / "tokenizer.json"))
+        tokenizer().save(str(Path(scratch) / TOKENIZER_FILE))
+        source_tokenizer().save(str(Path(scratch) / SOURCE_TOKENIZER_FILE))
         options = ImportOptions(
             name=name,
             version="1.0.0",
@@ -95,6 +112,6 @@ RECIPES = (
         publish=_publish,
         steps=4_500,
         batch=256,
-        core_hours=0.5,
+        core_hours=0.9,
     ),
 )
