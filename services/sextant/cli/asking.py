@@ -9,6 +9,7 @@ import typer
 from sextant.cli.media_files import picture_file
 from sextant.client import Answer, Decided, EventStream, Receipt
 from sextant.contract.errors import SextantError
+from sextant.contract.events import Progress
 from sextant.contract.media import Image
 from sextant.contract.options import Priority
 from sextant.contract.tasks import Conditions
@@ -34,9 +35,14 @@ def conditions_of(label: str, attributes: Iterable[str] | None) -> Conditions:
     return Conditions(class_label=label, attributes=found)
 
 
-def pictures_of(stream: EventStream) -> Iterator[tuple[int, Image]]:
-    """The pictures of a stream as they come, with their numbers. SextantError where something else comes."""
+def pictures_of(stream: EventStream, previews: list[Image] | None = None) -> Iterator[tuple[int, Image]]:
+    """The pictures of a stream as they come, with their numbers. SextantError where something else comes.
+
+    What progress events show of the first picture is added to `previews`.
+    """
     for event in stream.events():
+        if isinstance(event, Progress) and isinstance(event.preview, Image) and not event.item and previews is not None:
+            previews.append(event.preview)
         if isinstance(event, Answer):
             if not isinstance(event.media, Image):
                 raise SextantError(

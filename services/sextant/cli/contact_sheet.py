@@ -36,6 +36,14 @@ def write_sheet(path: Path, images: Sequence[Image | None], columns: int | None 
     write_picture(path, image_from_pillow(sheet))
 
 
+def write_strip(path: Path, images: Sequence[Image], most: int = 10) -> None:
+    """Pictures side by side; of more than `most`, so many at even distances, first and last among them."""
+    places = (
+        range(len(images)) if len(images) <= most else [round(n * (len(images) - 1) / (most - 1)) for n in range(most)]
+    )
+    write_sheet(path, [images[place] for place in places], len(places))
+
+
 def write_pairs(path: Path, above: Sequence[Image], below: Sequence[Image]) -> None:
     """Each of `below` under its one of `above`."""
     across = min(len(above), _MOST_PAIRS)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sextant.cli import generate_image, generate_table
+from sextant.cli import generate_audio, generate_image, generate_music, generate_table
 from sextant.cli.terminal import AsJson, Model, Seed, Target, Timeout, connect, print_json
 from sextant.client.answers import as_json as event_json
 from sextant.client.requests import TextOptions
@@ -14,6 +14,8 @@ app = typer.Typer(no_args_is_help=True, help="Make something.")
 
 
 app.command("image")(generate_image.image)
+app.command("audio")(generate_audio.audio)
+app.command("music")(generate_music.music)
 app.command("table")(generate_table.table)
 
 

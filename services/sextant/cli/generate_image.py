@@ -17,14 +17,15 @@ from sextant.cli.asking import (
     pictures_of,
     tell_choice,
 )
-from sextant.cli.contact_sheet import write_sheet
-from sextant.cli.media_files import PICTURES, write_picture
+from sextant.cli.contact_sheet import write_sheet, write_strip
+from sextant.cli.denoising_options import Eta, Guidance, Rule, Steps, diffusion_of
+from sextant.cli.media_files import PICTURES, picture_file, write_picture
 from sextant.cli.result_paths import is_file
 from sextant.cli.terminal import AsJson, Model, Seed, Target, Timeout, connect, print_json
 from sextant.client import Client
 from sextant.client.requests import GenerateOptions
 from sextant.contract.media import Image, Modality
-from sextant.contract.tasks import FlowParameters, GanParameters, VaeParameters
+from sextant.contract.tasks import AutoregressiveParameters, FlowParameters, GanParameters, VaeParameters
 
 
 class Suffix(StrEnum):
@@ -39,10 +40,11 @@ _ENDINGS = {Suffix.PNG: (".png",), Suffix.WEBP: (".webp",), Suffix.JPEG: (".jpg"
 
 
 class Family(StrEnum):
-    """Whose parameters --temperature are, where the model does not say it: a VAE's or a flow's."""
+    """Whose parameters --temperature are, where the model does not say it."""
 
     VAE = "vae"
     FLOW = "flow"
+    AUTOREGRESSIVE = "autoregressive"
 
 
 def image(
@@ -58,7 +60,17 @@ def image(
     priority: Matters = None,
     truncation: Annotated[float | None, typer.Option(help="GANs: below 1 fewer kinds, but better ones.")] = None,
     mixing_layer: Annotated[int | None, typer.Option(help="StyleGAN: a second style from this layer on.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="VAEs and flows: below 1 nearer to the mean.")] = None,
+    steps: Steps = None,
+    sampler: Rule = None,
+    guidance: Guidance = None,
+    eta: Eta = None,
+    strip: Annotated[
+        Path | None,
+        typer.Option(callback=picture_file, help="Diffusion: also how the first one comes about, in ten pictures."),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="VAEs, flows, PixelCNNs: below 1 nearer to the likeliest.")
+    ] = None,
     family: Annotated[
         Family | None, typer.Option(help="Whose --temperature it is. Default: that of --model, or vae.")
     ] = None,
@@ -73,8 +85,15 @@ def image(
     one = is_file(out, PICTURES, count)
     if one and suffix is not None and out.suffix.lower() not in _ENDINGS[suffix]:
         raise typer.BadParameter(f"--format {suffix} and --out {out} do not agree")
-    if temperature is not None and (truncation is not None or mixing_layer is not None):
-        raise typer.BadParameter("--temperature is for VAEs and flows, --truncation and --mixing-layer are for GANs")
+    gan = None
+    if truncation is not None or mixing_layer is not None:
+        gan = GanParameters(truncation=truncation, mixing_layer=mixing_layer)
+    diffusion = diffusion_of(steps, sampler, guidance, eta, 0 if strip is None else 1)
+    if sum(given is not None for given in (temperature, gan, diffusion)) > 1:
+        raise typer.BadParameter(
+            "--temperature is for VAEs, flows and PixelCNNs, --truncation and --mixing-layer are for GANs, "
+            "--steps, --sampler, --guidance, --eta and --strip for diffusion models"
+        )
     options: GenerateOptions = {
         "model": model,
         "seed": seed,
@@ -83,18 +102,24 @@ def image(
         "output": Modality.IMAGE,
         "conditions": conditions_of(label, attributes),
     }
-    if truncation is not None or mixing_layer is not None:
-        options["gan"] = GanParameters(truncation=truncation, mixing_layer=mixing_layer)
+    if gan is not None:
+        options["gan"] = gan
+    if diffusion is not None:
+        options["diffusion"] = diffusion
+    previews: list[Image] = []
     made: dict[int, Image] = {}
     paths: dict[int, Path] = {}
     with connect(target) as client:
         if temperature is not None:
-            if (family or _family_of(client, model)) is Family.FLOW:
-                options["flow"] = FlowParameters(temperature=temperature)
-            else:
-                options["vae"] = VaeParameters(temperature=temperature)
+            match family or _family_of(client, model):
+                case Family.FLOW:
+                    options["flow"] = FlowParameters(temperature=temperature)
+                case Family.AUTOREGRESSIVE:
+                    options["autoregressive"] = AutoregressiveParameters(temperature=temperature)
+                case Family.VAE:
+                    options["vae"] = VaeParameters(temperature=temperature)
         stream = client.generate(prompt, timeout=timeout, **options)
-        for item, picture in pictures_of(stream):
+        for item, picture in pictures_of(stream, previews):
             named = out / f"{decision_of(stream).model}-{stream.seed}-{item}.{suffix or Suffix.PNG}"
             made[item], paths[item] = picture, out if one else named
             write_picture(paths[item], picture)
@@ -102,6 +127,8 @@ def image(
                 print(f"{paths[item]}  {picture.pixels.shape[1]} x {picture.pixels.shape[0]}", flush=True)
     if grid is not None:
         write_sheet(grid, [made[item] for item in sorted(made)])
+    if strip is not None:
+        write_strip(strip, previews)
     if as_json:
         print_json({"files": [str(paths[item]) for item in sorted(paths)], **account_of(stream)})
     else:
@@ -114,5 +141,7 @@ def _family_of(client: Client, model: str) -> Family:
         return Family.VAE
     family = client.model(model).family
     if family not in list(Family):
-        raise typer.BadParameter(f"--temperature is for VAEs and flows, and {model} is of another family: {family}")
+        raise typer.BadParameter(
+            f"--temperature is for VAEs, flows and PixelCNNs, and {model} is of another family: {family}"
+        )
     return Family(family)

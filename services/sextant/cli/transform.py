@@ -18,6 +18,7 @@ from sextant.cli.asking import (
 )
 from sextant.cli.blame import blaming_files
 from sextant.cli.contact_sheet import write_pairs
+from sextant.cli.denoising_options import Guidance, Rule, Steps, diffusion_of
 from sextant.cli.media_files import PICTURES, read_picture, write_picture
 from sextant.cli.result_paths import check_distinct, is_file
 from sextant.cli.terminal import AsJson, Model, Seed, Target, Timeout, connect, print_json
@@ -34,6 +35,9 @@ def transform(
     label: Label = "",
     strength: Annotated[float | None, typer.Option(help="How far to depart from the source.")] = None,
     mask: Annotated[Path | None, typer.Option(help="A picture: white is changed, black is kept.")] = None,
+    steps: Steps = None,
+    sampler: Rule = None,
+    guidance: Guidance = None,
     out: Annotated[Path, typer.Option(help="Directory, or a file where there is one source.")] = Path(),
     grid: Grid = None,
     priority: Matters = None,
@@ -57,6 +61,8 @@ def transform(
         "conditions": conditions_of(label, named),
         "strength": strength,
     }
+    if (diffusion := diffusion_of(steps, sampler, guidance)) is not None:
+        options["diffusion"] = diffusion
     if mask is not None:
         options["mask"] = read_picture(mask)
     given = [read_picture(source) for source in sources]

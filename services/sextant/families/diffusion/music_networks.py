@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sextant.families.diffusion.networks import time_features
-from sextant.families.diffusion.piano_roll import ROWS, STRUCK, VOICES
+from sextant.families.diffusion.piano_roll import AGAIN, ROWS, VOICES
 
 _GROUPS = 8
 _HEADS = 4
@@ -45,7 +45,7 @@ class RollUNet(nn.Module):
         self.leave = nn.Sequential(_norm(width), nn.SiLU(), nn.Conv1d(width, len(VOICES) * ROWS, 3, padding=1))
 
     def logits(self, x: Tensor, t: Tensor, label: Tensor, known: Tensor) -> Tensor:
-        """[b, 4, rows, t]: of the rows up to `STRUCK` one is on; the last is on or off by itself."""
+        """[b, 4, rows, t]: of the rows up to `AGAIN` one is on; the last is on or off by itself."""
         told = self.time(time_features(t / self.steps)) + self.label(label)
         h = self.enter(torch.cat([x, known], 2).flatten(1, 2)) + self.places
         kept = []
@@ -62,7 +62,7 @@ class RollUNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor, known: Tensor) -> Tensor:
         logits = self.logits(x, t, label, known)
-        return 2 * torch.cat([logits[:, :, :STRUCK].softmax(2), logits[:, :, STRUCK:].sigmoid()], 2) - 1
+        return 2 * torch.cat([logits[:, :, :AGAIN].softmax(2), logits[:, :, AGAIN:].sigmoid()], 2) - 1
 
 
 class _Residual(nn.Module):

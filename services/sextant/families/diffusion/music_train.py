@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sextant.families.diffusion.music_networks import RollUNet
-from sextant.families.diffusion.piano_roll import STRUCK
+from sextant.families.diffusion.piano_roll import AGAIN
 from sextant.families.diffusion.schedule import Schedule, alpha_bars
 from sextant.families.exponential_average import ExponentialAverage
 
@@ -39,9 +39,9 @@ class RollTraining:
         return {"adam": self._adam}
 
     def step(self, batch: tuple[Tensor, ...], progress: float) -> Mapping[str, Tensor]:
-        """`batch` is (row uint8[b, 4, t], struck bool[b, 4, t], label int64[b]); a row is as in `piano_roll`."""
-        row, struck, label = batch
-        x0 = torch.cat([F.one_hot(row.long(), STRUCK).transpose(2, 3), struck[:, :, None].long()], 2).float() * 2 - 1
+        """`batch` is (row uint8[b, 4, t], again bool[b, 4, t], label int64[b]); a row is as in `piano_roll`."""
+        row, again, label = batch
+        x0 = torch.cat([F.one_hot(row.long(), AGAIN).transpose(2, 3), again[:, :, None].long()], 2).float() * 2 - 1
         label = torch.where(torch.rand(label.shape) < _WITHOUT_CLASS, self.network.classes, label)
         for group in self._adam.param_groups:
             group["lr"] = self._rate * min(1.0, progress / 0.02) * 0.5 * (1 + math.cos(math.pi * progress))
@@ -53,8 +53,8 @@ class RollTraining:
         with torch.autocast("cpu", torch.bfloat16):
             logits = self.network.logits(x, t.float(), label, known)
         logits, unknown = logits.float(), 1 - known[:, :, 0]
-        sounding = F.cross_entropy(logits[:, :, :STRUCK].transpose(1, 2), row.long(), reduction="none")
-        onset = F.binary_cross_entropy_with_logits(logits[:, :, STRUCK], struck.float(), reduction="none")
+        sounding = F.cross_entropy(logits[:, :, :AGAIN].transpose(1, 2), row.long(), reduction="none")
+        onset = F.binary_cross_entropy_with_logits(logits[:, :, AGAIN], again.float(), reduction="none")
         loss = ((sounding + onset) * unknown).sum() / unknown.sum()
         self._adam.zero_grad(set_to_none=True)
         loss.backward()

@@ -1,7 +1,8 @@
 """Music in four voices on a grid of sixteenths, and as the picture that a network sees of it.
 
 The picture x[voice, row, sixteenth] is -1 or 1: in each voice one row of the pitches from `LOWEST` up, or the row of
-silence, says what sounds, and a last row whether it is struck there or held.
+silence, says what sounds, and a last row whether the note before it is struck again. A change of pitch always is,
+so it is not said twice: what is said twice can disagree.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ VOICES = ("soprano", "alto", "tenor", "bass")
 LOWEST, HIGHEST = 33, 84
 PITCHES = HIGHEST - LOWEST + 1
 SILENCE = PITCHES
-STRUCK = PITCHES + 1
+AGAIN = PITCHES + 1
 ROWS = PITCHES + 2
 
 
@@ -28,7 +29,8 @@ class Score:
     @property
     def length(self) -> int:
         """Sixteenths."""
-        return self.pitch.shape[1]
+        length: int = self.pitch.shape[1]
+        return length
 
     def transposed(self, semitones: int) -> "Score":
         """All notes higher by `semitones`; what leaves the range of the picture moves by an octave."""
@@ -49,20 +51,29 @@ class Score:
 
 
 def sounding_rows(score: Score) -> NDArray[np.int64]:
-    """int[4, t]: the row that is on, of those up to `STRUCK`."""
+    """int[4, t]: the row that is on, of those up to `AGAIN`."""
     return np.where(score.pitch > 0, score.pitch - LOWEST, SILENCE)
+
+
+def struck_again(score: Score) -> NDArray[np.bool_]:
+    """bool[4, t]: where a note is struck whose pitch sounded just before."""
+    return score.onset & ~_changes(score.pitch)
 
 
 def to_roll(score: Score) -> NDArray[np.float32]:
     """The picture, float32[4, ROWS, t]."""
     roll = np.where(np.arange(ROWS)[:, None] == sounding_rows(score)[:, None], np.float32(1), np.float32(-1))
-    roll[:, STRUCK] = np.where(score.onset, np.float32(1), np.float32(-1))
+    roll[:, AGAIN] = np.where(struck_again(score), np.float32(1), np.float32(-1))
     return roll
 
 
 def to_score(roll: NDArray[np.floating]) -> Score:
     """The nearest score to a picture [4, ROWS, t]: the highest row sounds; a change of pitch is always struck."""
-    row = roll[:, :STRUCK].argmax(1)
+    row = roll[:, :AGAIN].argmax(1)
     pitch = np.where(row == SILENCE, 0, row + LOWEST)
-    changed = np.concatenate([np.ones((len(pitch), 1), np.bool_), pitch[:, 1:] != pitch[:, :-1]], 1)
-    return Score(pitch, (pitch > 0) & (changed | (roll[:, STRUCK] > 0)))
+    return Score(pitch, (pitch > 0) & (_changes(pitch) | (roll[:, AGAIN] > 0)))
+
+
+def _changes(pitch: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """bool[4, t]: where another pitch begins, or silence; the first column always."""
+    return np.concatenate([np.ones((len(pitch), 1), np.bool_), pitch[:, 1:] != pitch[:, :-1]], 1)

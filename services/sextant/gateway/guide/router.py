@@ -77,6 +77,9 @@ def _guided(guide: Guide, models: Mapping[str, ServedModel], wanted: Wanted) -> 
     )
 
 
+_TRANSDUCERS = frozenset({"t5"})
+
+
 def _row(guide: Guide, wanted: Wanted) -> Row | None:
     """The most specific row that fits; of equally specific ones the first."""
 
@@ -126,6 +129,9 @@ def _unfit(manifest: Manifest, wanted: Wanted) -> Rejection | None:
     def no(explanation: str) -> Rejection:
         return Rejection(manifest.name, manifest.family, RejectionReason.GUARANTEE, f"{manifest.name} {explanation}")
 
+    # What it writes is of a kind of its own, phonemes for example, not an answer to whatever is asked.
+    if manifest.architecture in _TRANSDUCERS:
+        return no("writes one kind of text for another; name it to use it")
     # An operator's own family reads whichever parameters it likes.
     if wanted.family not in (None, manifest.family) and manifest.family in FAMILY_BY_NAME:
         return no(f"is a {manifest.family}; the parameters are for a {wanted.family}")
@@ -144,9 +150,11 @@ def _unfit(manifest: Manifest, wanted: Wanted) -> Rejection | None:
 
 
 def _attributes(manifest: Manifest) -> frozenset[str]:
-    """The names that `conditions.attributes` may hold: what can be edited, and the direction of a translator."""
+    """The names that `conditions.attributes` may hold: what can be edited, and what some kinds of model are told."""
     directed = {"direction"} if manifest.network.get("directions") else set()
-    return frozenset(map(str, manifest.network.get("attributes", ()))) | directed
+    voiced = {"voice"} if manifest.network.get("voices") else set()
+    composed = {"keep", "keep_beats", "tempo_bpm"} if Modality.MUSIC in manifest.outputs else set()
+    return frozenset(map(str, manifest.network.get("attributes", ()))) | directed | voiced | composed
 
 
 def _candidate(manifest: Manifest) -> Candidate:

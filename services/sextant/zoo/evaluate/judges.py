@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from sextant.zoo.data import emoji, faces, fashion
+from sextant.zoo.data import digits, emoji, faces, fashion
 from sextant.zoo.data.location import zoo_directory
 from sextant.zoo.evaluate.features import FeatureNet, load, save, train_attribute_classifier, train_classifier
+from sextant.zoo.evaluate.spectrograms import spectrograms
 
 FACES_TRAINED_ON = 20_000
+DIGITS_TRAINED_ON = 3_000
 
 
 @cache
@@ -51,6 +53,15 @@ def emoji_judge() -> FeatureNet:
             images, emoji_values(kinds), {"kind": int(kinds.max()) + 1, "style": 2}, epochs=8, progress=tell
         ),
     )
+
+
+@cache
+def digits_judge() -> FeatureNet:
+    """Tells spoken digits apart by their spectrograms."""
+    said = digits.spoken(DIGITS_TRAINED_ON, seed=0)
+    pictures = spectrograms(said.samples)
+    # Moved a little in time and pitch, never mirrored.
+    return _kept("digits", lambda tell: train_classifier(pictures, said.label, epochs=8, flip=False, progress=tell))
 
 
 def emoji_values(kinds: NDArray[np.int64]) -> NDArray[np.int64]:

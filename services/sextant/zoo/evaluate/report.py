@@ -10,10 +10,15 @@ from sextant.bundles.manifest import Measurement
 from sextant.bundles.store import open_bundle
 from sextant.bundles.writer import with_measurements
 from sextant.zoo.evaluate.figures import Figures
+from sextant.zoo.evaluate.of_diffusion import fashion_diffusion
 from sextant.zoo.evaluate.of_flows import glow, moons, shuttle
+from sextant.zoo.evaluate.of_music import bach
+from sextant.zoo.evaluate.of_phonemes import us_phonemes
 from sextant.zoo.evaluate.of_pictures import faces_gan, fashion_gan
+from sextant.zoo.evaluate.of_pixelcnn import fashion_pixelcnn
 from sextant.zoo.evaluate.of_translation import cyclegan
 from sextant.zoo.evaluate.of_vaes import faces_vae, fashion_vae
+from sextant.zoo.evaluate.of_wavenet import spoken_digits
 from sextant.zoo.evaluate.served import Served
 
 Evaluation = Callable[[Served, Figures, Path], None]
@@ -32,6 +37,11 @@ EVALUATIONS: dict[str, Evaluation] = {
     "fashion-glow": glow,
     "shuttle-realnvp": shuttle,
     "moons-realnvp": moons,
+    "fashion-diffusion": fashion_diffusion,
+    "bach-diffusion": bach,
+    "fashion-pixelcnn": fashion_pixelcnn,
+    "digits-wavenet": spoken_digits,
+    "us-phonemes": us_phonemes,
 }
 
 

@@ -1,9 +1,10 @@
 """The recipes, by name."""
 
 from sextant.zoo.recipe import Recipe
-from sextant.zoo.recipes import flow, gan, vae
+from sextant.zoo.recipes import autoregressive, diffusion, flow, gan, music, phonemes, vae
 
 
 def all_recipes() -> dict[str, Recipe]:
     """Every recipe by the name of its model."""
-    return {recipe.name: recipe for group in (vae.RECIPES, gan.RECIPES, flow.RECIPES) for recipe in group}
+    families = (vae, gan, flow, diffusion, music, autoregressive, phonemes)
+    return {recipe.name: recipe for family in families for recipe in family.RECIPES}

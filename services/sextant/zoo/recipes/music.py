@@ -11,7 +11,7 @@ from sextant.families.diffusion.keys import KEYS
 from sextant.families.diffusion.music_export import export_roll_unet
 from sextant.families.diffusion.music_networks import RollUNet
 from sextant.families.diffusion.music_train import RollTraining
-from sextant.families.diffusion.piano_roll import sounding_rows
+from sextant.families.diffusion.piano_roll import sounding_rows, struck_again
 from sextant.families.diffusion.schedule import Schedule
 from sextant.families.provenance import Provenance
 from sextant.zoo.data.chorales import BAR, PROVENANCE, chorales, windows
@@ -29,8 +29,8 @@ def _chorales() -> tuple[Tensor, Tensor, Tensor]:
         for semitones in _NEAR
     ]
     rows = torch.from_numpy(np.stack([sounding_rows(score) for score, _ in cut]).astype(np.uint8))
-    struck = torch.from_numpy(np.stack([score.onset for score, _ in cut]))
-    return rows, struck, torch.tensor([KEYS.index(key) for _, key in cut])
+    again = torch.from_numpy(np.stack([struck_again(score) for score, _ in cut]))
+    return rows, again, torch.tensor([KEYS.index(key) for _, key in cut])
 
 
 def _build() -> RollTraining:
