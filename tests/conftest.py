@@ -140,10 +140,12 @@ def platform(tmp_path_factory, text_model, sentence_model) -> Iterator[Platform]
     home = tmp_path_factory.mktemp("platform")
     write_probe_bundle(home / "bundles")
     damaged = write_damaged_bundles(home / "bundles")
+    shipped = shipped_models()
+    texts = [TEXT_MODEL, SENTENCE_MODEL, *shipped.pop("transformer", ())]
     config = {
         "families": {
-            "transformer": {"models": [TEXT_MODEL, SENTENCE_MODEL], "replicas": 2, "num_cpus": 0},
-            **{family: {"models": models, "num_cpus": 0} for family, models in shipped_models().items()},
+            "transformer": {"models": texts, "replicas": 2, "num_cpus": 0},
+            **{family: {"models": models, "num_cpus": 0} for family, models in shipped.items()},
             "probe": {
                 "models": ["probe", *damaged],
                 "implementation": "tests.probe:FAMILY",

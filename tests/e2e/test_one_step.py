@@ -1,4 +1,4 @@
-"""VAEs, GANs and flows through the whole platform: every bundle that ships, over real gRPC."""
+"""Every bundle that ships, of pictures, tables, sound and music, through the whole platform over real gRPC."""
 
 import io
 import math
@@ -25,7 +25,12 @@ SHUTTLE = np.load(ROOT / "tests/data/shuttle.npz")
 
 
 def models_that(task: TaskKind, *, output: str = "") -> list[str]:
-    return [name for name, m in BUNDLES.items() if task in m.tasks and (not output or output in m.outputs)]
+    """Of pictures, tables, sound and music: what reads words has its own tests."""
+    return [
+        name
+        for name, m in BUNDLES.items()
+        if task in m.tasks and (not output or output in m.outputs) and m.family != "transformer"
+    ]
 
 
 def options(model: str, seed: int = 3) -> generation_pb2.Options:
@@ -85,13 +90,15 @@ def refused(call) -> tuple[grpc.StatusCode, dict[str, str]]:
 
 
 def test_every_family_ships_models_and_all_are_served_with_their_parity(stubs):
-    assert {"vae", "gan", "flow"} <= {manifest.family for manifest in BUNDLES.values()}
+    assert {"vae", "gan", "flow", "diffusion", "autoregressive", "transformer"} == {
+        manifest.family for manifest in BUNDLES.values()
+    }
     served = {model.name for model in stubs.models.ListModels(models_pb2.ListModelsRequest()).models}
     assert set(BUNDLES) <= served
     for name, manifest in BUNDLES.items():
         assert manifest.parity is not None
         assert manifest.parity.max_rel_error <= 1e-4, name
-        assert manifest.parity.reference.startswith("torch")
+        assert manifest.parity.reference.startswith(("torch", "float64 NumPy"))
 
 
 @pytest.mark.parametrize("model", models_that(TaskKind.GENERATE, output="image"))
@@ -126,14 +133,14 @@ def test_a_conditional_model_makes_every_class_and_refuses_others(stubs, model):
         conditions = generation_pb2.Conditions(class_label=label.upper())
         request = generation_pb2.GenerateRequest(options=options(model), conditions=conditions)
         (medium,) = results(stubs.generation.Generate(request)).values()
-        made[label] = medium.image.data
+        made[label] = medium.SerializeToString(deterministic=True)
     assert len(set(made.values())) == len(classes)
     wrong = generation_pb2.GenerateRequest(
         options=options(model), conditions=generation_pb2.Conditions(class_label="submarine")
     )
     code, fields = refused(lambda: stubs.generation.Generate(wrong))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
-    assert "sneaker" in fields["conditions.class_label"]
+    assert classes[0] in fields["conditions.class_label"]
 
 
 @pytest.mark.parametrize("model", [m for m in models_that(TaskKind.ENCODE) if BUNDLES[m].family in ("vae", "flow")])
@@ -226,7 +233,7 @@ def test_exact_likelihoods_tell_clothes_from_noise_and_name_their_kind(stubs):
         assert likelihood.bits_per_dimension == pytest.approx(bits)
 
 
-@pytest.mark.parametrize("model", models_that(TaskKind.SCORE))
+@pytest.mark.parametrize("model", [m for m in models_that(TaskKind.SCORE) if "audio" not in BUNDLES[m].inputs])
 def test_a_score_is_the_same_in_a_batch_and_alone(stubs, model):
     manifest = BUNDLES[model]
     if manifest.network.get("columns"):

@@ -97,13 +97,17 @@ def _likelihoods(client: Client, out: Path) -> None:
 
 
 def _pictures(out: Path) -> None:
-    """The families that take one step, by the commands that anyone would type."""
+    """All that is no text, by the commands that anyone would type."""
     clothes = [str(sample(f"fashion-{name}")) for name in ("sneaker", "bag", "dress", "coat")]
     emoji = [str(sample(f"noto-{name}")) for name in ("tulip", "castle", "unicorn", "football")]
     boot = str(sample("fashion-ankle-boot"))
     _noise(out / "noise.png")
+    _lower_half(out / "lower-half.png")
     image = ("generate", "image", "--count", "16", "--seed", "7", "--quiet")
     walk = ("interpolate", "--frames", "24", "--loop")
+    music = ("generate", "music")
+    guided = ("--model", "fashion-diffusion", "--guidance", "2")
+    pixel_by_pixel = ("--mask", f"{out}/lower-half.png", "--model", "fashion-pixelcnn")
     for headline, command in (
         ("pictures, what matters being speed", [*image, "--priority", "speed", *_into(out, "speed")]),
         (
@@ -133,6 +137,34 @@ def _pictures(out: Path) -> None:
             "rows of telemetry like the shuttle's",
             ["generate", "table", "--model", "shuttle-realnvp", "--seed", "7", "--out", f"{out}/telemetry.csv"],
         ),
+        (
+            "pictures, what matters being quality",
+            [*image, "--priority", "quality", *_into(out, "quality")],
+        ),
+        (
+            "bags by diffusion, guided, and how the first one comes about",
+            [*image, "--class", "bag", *guided, "--strip", f"{out}/denoising.png", *_into(out, "bags")],
+        ),
+        (
+            "the lower half of clothes, pixel by pixel",
+            ["transform", *clothes, boot, *pixel_by_pixel, "--seed", "7", *_into(out, "completed")],
+        ),
+        (
+            "the digit five, spoken",
+            ["generate", "audio", "--class", "5", "--seed", "7", "--out", f"{out}/five.wav"],
+        ),
+        (
+            "a chorale in G major, as MIDI and as sound",
+            [*music, "--key", "G major", "--seed", "7", "--out", f"{out}/chorale.mid"],
+        ),
+        (
+            "another to the same melody",
+            [*music, f"{out}/chorale.mid", "--keep", "soprano", "--seed", "8", "--out", f"{out}/chorale-again.mid"],
+        ),
+        (
+            "how a word is said",
+            ["generate", "text", "serendipity", "--model", "us-phonemes", "--beams", "4"],
+        ),
     ):
         _say(headline)
         print(f"  $ sextant {' '.join(_shortened(argument) for argument in command)}", flush=True)
@@ -153,6 +185,13 @@ def _shortened(argument: str) -> str:
 def _noise(path: Path) -> None:
     """A picture of the size of the clothes, each pixel on its own."""
     pixels = (256 * RequestRng(seed=7).uniform("noise", shape=(28, 28, 1))).astype(np.uint8)
+    write_picture(path, Image(pixels))
+
+
+def _lower_half(path: Path) -> None:
+    """A mask of the size of the clothes: the upper half is kept."""
+    pixels = np.zeros((28, 28, 1), np.uint8)
+    pixels[14:] = 255
     write_picture(path, Image(pixels))
 
 

@@ -30,6 +30,7 @@ def text(
     min_p: Annotated[float | None, typer.Option(help="Only tokens this likely against the likeliest.")] = None,
     repetition_penalty: Annotated[float | None, typer.Option(help="Above 1 discourages repetition.")] = None,
     stop: Annotated[list[str] | None, typer.Option(help="End before this text; may be repeated.")] = None,
+    beams: Annotated[int | None, typer.Option(help="Sequence to sequence: above 1 a beam search.")] = None,
     logprobs: Annotated[int | None, typer.Option(help="With --json: the n most likely tokens at each place.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Continue the prompt as it stands, without a template.")] = False,
     model: Model = "",
@@ -50,6 +51,7 @@ def text(
         "repetition_penalty": repetition_penalty,
         "stop": stop or [],
         "logprobs": logprobs,
+        "beams": beams,
         "continue_prompt": raw,
     }
     asked = prompt if system is None else [ChatMessage(Role.SYSTEM, system), ChatMessage(Role.USER, prompt)]

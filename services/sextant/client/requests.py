@@ -84,6 +84,8 @@ class TextOptions(CallOptions, total=False):
     logprobs: int | None
     continue_prompt: bool
     ignore_end_of_text: bool
+    # Sequence to sequence: above 1 a beam search.
+    beams: int | None
 
 
 class GenerateOptions(TextOptions, ConditionOptions, EncodingOptions, total=False):

@@ -62,14 +62,11 @@ class FamilyConfig(_Strict):
 
 def default_families() -> dict[str, FamilyConfig]:
     """The text models that are pulled, and every model that ships in the package."""
-    shipped: dict[str, list[str]] = {}
+    shipped: dict[str, list[str]] = {"transformer": ["smollm2-135m-instruct", "minilm-l6-v2"]}
     for path in sorted(SHIPPED_DIRECTORY.glob(f"*/{MANIFEST_NAME}")):
         manifest = read_manifest(path.parent)
         shipped.setdefault(manifest.family, []).append(manifest.name)
-    return {
-        "transformer": FamilyConfig(models=("smollm2-135m-instruct", "minilm-l6-v2")),
-        **{family: FamilyConfig(models=tuple(models)) for family, models in sorted(shipped.items())},
-    }
+    return {family: FamilyConfig(models=tuple(models)) for family, models in sorted(shipped.items())}
 
 
 class ClusterConfig(_Strict):

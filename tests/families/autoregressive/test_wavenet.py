@@ -150,8 +150,8 @@ def test_levels_survive_the_way_to_samples_and_back():
     ("asked", "field"),
     [
         (task(label="7"), "conditions.class_label"),
-        (task(voice="deep"), "conditions.attributes"),
-        (Task(TaskKind.GENERATE, 0, conditions=Conditions("1", {"mood": "glad"})), "conditions.attributes"),
+        (task(voice="deep"), "conditions.attributes[voice]"),
+        (Task(TaskKind.GENERATE, 0, conditions=Conditions("1", {"mood": "glad"})), "conditions.attributes[mood]"),
         (task(size=Size(duration_s=0.05)), "size.duration_s"),
         (task(size=Size(width_px=3)), "size.width_px"),
         (task(prompt="seven"), "prompt"),

@@ -17,6 +17,7 @@ from sextant.contract.errors import InvalidRequest, UnsupportedTask
 from sextant.contract.events import Estimator, Likelihood, Result
 from sextant.contract.media import Audio, Media
 from sextant.contract.tasks import AutoregressiveParameters, Conditions, Size, Task, TaskKind
+from sextant.contract.violations import quoted
 from sextant.families.autoregressive.defaults import AutoregressiveDefaults
 from sextant.families.autoregressive.drawing import draw, log_shares
 from sextant.families.autoregressive.mu_law import LEVELS, SILENCE, to_levels, to_samples
@@ -214,11 +215,13 @@ class WaveNetSampler:
         """The voice asked for, by its name; the first where none is."""
         unknown = sorted(conditions.attributes.keys() - {_VOICE})
         if unknown:
-            raise InvalidRequest("conditions.attributes", f"this model reads {_VOICE!r} alone, not {unknown[0]!r}")
+            raise InvalidRequest(
+                f"conditions.attributes[{quoted(unknown[0])}]", f"is unknown; this model reads {_VOICE}"
+            )
         voices = self._config.voices
         name = conditions.attributes.get(_VOICE, voices[0])
         if name not in voices:
-            raise InvalidRequest("conditions.attributes", f"{_VOICE} must be one of {', '.join(voices)}")
+            raise InvalidRequest(f"conditions.attributes[{_VOICE}]", f"must be one of {', '.join(voices)}")
         return voices.index(name)
 
     def _speak(self, states: Sequence[Speaking]) -> None:

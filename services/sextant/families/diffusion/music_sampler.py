@@ -15,6 +15,7 @@ from sextant.bundles.store import Bundle
 from sextant.contract.errors import InvalidRequest, UnsupportedTask
 from sextant.contract.media import Media
 from sextant.contract.tasks import Conditions, DiffusionParameters, Size, Task, TaskKind
+from sextant.contract.violations import quoted
 from sextant.families.diffusion.config import MusicConfig, read_config
 from sextant.families.diffusion.course import Array
 from sextant.families.diffusion.denoiser import DenoisingSampler
@@ -149,7 +150,7 @@ class _Attributes:
 
 
 def _path(name: str) -> str:
-    return f"conditions.attributes[{name}]"
+    return f"conditions.attributes[{quoted(name)}]"
 
 
 def _show(x0: Array, tempo: float) -> Media:

@@ -45,7 +45,7 @@ def spoken_digits(served: Served, figures: Figures, sheet: Path) -> None:
         for n in range(_SCORED)
     )
     bits = bits_per_dimension(served.nats(tasks), digits.SAMPLES)
-    figures.add("bits_per_dimension", bits.value, "bit", f"{_SCORED} held-out digits, exact, a sample in mu-law")
+    figures.add("bits_per_sample", bits.value, "bit", f"{_SCORED} held-out digits, exact, a sample in mu-law")
     alone = Task(TaskKind.GENERATE, seed=0, conditions=_asked(7, 0))
     seconds = served.seconds_alone(alone, repeats=3)
     figures.add("latency", seconds, "s", "one digit alone, all cores, without the gateway")

@@ -59,7 +59,7 @@ RECIPES = (
         data=_chorales,
         build=_build,
         publish=_publish,
-        steps=4_000,
+        steps=3_000,
         batch=64,
         core_hours=0.5,
     ),
