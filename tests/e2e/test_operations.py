@@ -55,7 +55,7 @@ def test_the_guide_explains_its_choice(stubs):
     assert decision.rule.line > 0
     assert decision.rule.reason
     assert {rejection.model for rejection in decision.rejections} >= {SENTENCE_MODEL}
-    impossible = guide_pb2.DecideRequest(task=models_pb2.TASK_KIND_GENERATE, output=media_pb2.MODALITY_AUDIO)
+    impossible = guide_pb2.DecideRequest(task=models_pb2.TASK_KIND_GENERATE, output=media_pb2.MODALITY_LATENT)
     assert not stubs.guide.Decide(impossible).decision.HasField("choice")
 
 
