@@ -61,9 +61,13 @@ def text(
             for message in stream.raw():
                 print_json(event_json(message), indent=None)
             return
+        streamed = False
         try:
             for piece in stream:
                 print(piece.text, end="", flush=True)
+                streamed = True
+            if not streamed:  # a beam search is known at its end alone
+                print(stream.text, end="")
         finally:
             if stream.text:
                 print(flush=True)
