@@ -133,7 +133,7 @@ def _training() -> Iterator["Callable[[], dict[str, Recipe]]"]:
         raise typer.Exit(1) from error
     try:
         yield all_recipes
-    except (DataMissing, SextantError, ValueError) as error:
+    except (DataMissing, SextantError) as error:
         print(error)
         raise typer.Exit(1) from error
 

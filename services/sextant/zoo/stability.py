@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import torch
 from rich.console import Console
 
+from sextant.contract.errors import SextantError
 from sextant.families.training import Training
 from sextant.zoo.comparison.trials import Record, Trial, Trials, read, write
 from sextant.zoo.evaluate.features import features
@@ -38,7 +39,7 @@ def stability(
 ) -> Record:
     """Run the trainings that the record at `path` lacks, and keep each there as soon as it is judged.
 
-    Raises `ValueError` where the record was made with another budget, number of pictures or set of seeds.
+    Raises `SextantError` where the record was made with another budget, number of pictures or set of seeds.
     """
     record = _begun(path, core_s, tuple(seeds), pictures)
     torch.set_num_threads(1)
@@ -68,7 +69,7 @@ def _begun(path: Path, core_s: float, seeds: tuple[int, ...], pictures: int) -> 
         return fresh
     record = read(path)
     if (record.core_s, record.seeds, record.pictures) != (core_s, seeds, pictures):
-        raise ValueError(f"{path} holds trainings of another budget: write to another file, or remove it")
+        raise SextantError(f"{path} holds trainings of another budget: write to another file, or remove it")
     return record
 
 

@@ -94,12 +94,14 @@ def class_named(words: str, labels: Sequence[str]) -> str:
     """
     said = [_singular(word) for word in _words(words)]
     named = {label: [_singular(word) for word in _words(label)] for label in labels}
-    whole = [label for label, parts in named.items() if parts and _holds(said, parts)]
-    partly = [label for label, parts in named.items() if parts and parts[-1] in said]
-    for found in filter(None, (whole, partly)):
-        longest = max(len(named[label]) for label in found)
-        best = [label for label in found if len(named[label]) == longest]
-        return best[0] if len(best) == 1 else ""
+    whole = {label: parts for label, parts in named.items() if parts and _holds(said, parts)}
+    # "ankle boot" says no more than that; "a boot and a bag" says two things, one by its last word.
+    spoken = {word for parts in whole.values() for word in parts}
+    partly = {label: parts for label, parts in named.items() if parts and parts[-1] in said and parts[-1] not in spoken}
+    longest = [label for label in whole if not any(label != other and label in other for other in whole)]
+    found = [*longest, *partly]
+    if found:
+        return found[0] if len(found) == 1 else ""
     digits = [str(_NUMBERS.index(word)) for word in said if word in _NUMBERS]
     return digits[0] if len(digits) == 1 and digits[0] in labels else ""
 

@@ -21,6 +21,7 @@ _PACE_HALF_LIFE_S = 600.0
 _WEIGHT = 0.2  # of a new observation in a cell
 _PACE_WEIGHT = 0.05
 _UNSEEN_DEVIATION = 0.25  # of the mean, where nothing was seen yet
+_FAR_OUT = 5.0  # mean deviations
 _MOST_CELLS = 4096
 
 # Model, task, sampler, and the classes of count and steps.
@@ -29,11 +30,12 @@ Place = tuple[str, TaskKind, str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """An average with its mean deviation, as of `seen_s` on the monotonic clock."""
+    """An average with its mean deviation, as of `seen_s` on the monotonic clock; `count` is what went into it."""
 
     mean: float
     deviation: float
     seen_s: float
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +140,17 @@ def _told_unit_s(tier: Tier, steps: int) -> float | None:
 
 
 def _blended(cell: Cell | None, value: float, weight: float, now_s: float) -> Cell:
+    """The cell with one more value. The first few count alike, so that the first, a cold one, soon counts little.
+
+    A value far out counts as one less far out; where more of them come, the deviation has grown to meet them.
+    """
     if cell is None:
         return Cell(value, value * _UNSEEN_DEVIATION, now_s)
-    away = abs(value - cell.mean)
-    return Cell(cell.mean + weight * (value - cell.mean), cell.deviation + weight * (away - cell.deviation), now_s)
+    value = min(value, cell.mean + _FAR_OUT * cell.deviation)
+    weight = max(weight, 1 / (cell.count + 1))
+    mean = cell.mean + weight * (value - cell.mean)
+    deviation = cell.deviation + weight * (abs(value - cell.mean) - cell.deviation)
+    return Cell(mean, deviation, now_s, cell.count + 1)
 
 
 def _faded(age_s: float, half_life_s: float) -> float:

@@ -41,7 +41,7 @@ from sextant.gateway.guide.schema import Guide, Row
 from sextant.replicas.served import ServedModel
 
 # Mean deviations that a prediction allows for: see docs/guide.md for what it was chosen by.
-ALLOWANCE = 2.5
+ALLOWANCE = 1.5
 
 _NOTHING_SEEN = Live()
 _MOST_FITS = 512
