@@ -69,8 +69,9 @@ def encode(item: Any, priority: int = NONE, model: str = "") -> Ask:
 
 def decode(encoder: str, priority: int = NONE, model: str = "") -> Ask:
     def ask(stubs: Any, made: dict[str, Any]) -> Any:
+        few = generation_pb2.GanParameters(inversion_steps=2) if "gan" in encoder else None
         code = stubs.generation.Encode(
-            generation_pb2.EncodeRequest(options=options(model=encoder), items=[CLOTHES])
+            generation_pb2.EncodeRequest(options=options(model=encoder), items=[CLOTHES], gan=few)
         ).latents
         return stubs.generation.Decode(
             generation_pb2.DecodeRequest(options=options(priority, model), latents=code)
@@ -79,10 +80,11 @@ def decode(encoder: str, priority: int = NONE, model: str = "") -> Ask:
     return ask
 
 
-def score(item: Any, priority: int = NONE, model: str = "", **guarantees: Any) -> Ask:
+def score(item: Any, priority: int = NONE, model: str = "", label: str = "", **guarantees: Any) -> Ask:
     def ask(stubs: Any, made: dict[str, Any]) -> Any:
         items = [made[item] if isinstance(item, str) else item]
         request = generation_pb2.ScoreRequest(options=options(priority, model, **guarantees), items=items)
+        request.conditions.class_label = label
         return stubs.generation.Score(request).receipt
 
     return ask
@@ -135,19 +137,19 @@ ROWS: list[tuple[Ask, str, str, str]] = [
     (transform("music", keep="soprano"), "transform", "diffusion", "bach-diffusion"),
     (interpolate(), "interpolate", "vae", "fashion-cvae"),
     (interpolate(SPEED), "interpolate", "vae", ""),
-    (interpolate(start=CLOTHES, end=picture(FASHION["images"][1])), "interpolate", "vae", "fashion-cvae"),
+    (interpolate(start=CLOTHES, end=picture(FASHION["images"][1])), "interpolate", "vae", "fashion-vae"),
     (encode(WORDS), "embedding", "transformer", SENTENCE_MODEL),
     (encode(WORDS, QUALITY), "embedding", "transformer", SENTENCE_MODEL),
-    (encode(CLOTHES), "encode", "vae", "fashion-cvae"),
+    (encode(CLOTHES), "encode", "vae", "fashion-vae"),
     (encode(CLOTHES, SPEED), "encode", "vae", ""),
     (encode(CLOTHES, EXACT), "encode-exact", "flow", "fashion-glow"),
     (decode("fashion-glow"), "decode", "flow", "fashion-glow"),
     (decode("fashion-vae"), "decode", "vae", "fashion-vae"),
-    (decode("fashion-cvae", SPEED), "decode", "vae", "fashion-cvae"),
+    (decode("fashion-dcgan", SPEED), "decode", "gan", "fashion-dcgan"),
     (score(WORDS), "score-text", "transformer", TEXT_MODEL),
     (score(CLOTHES), "score", "flow", "fashion-glow"),
     (score(CLOTHES, SPEED), "score", "flow", "fashion-glow"),
-    (score("audio"), "score", "autoregressive", "digits-wavenet"),
+    (score("audio", label="7"), "score", "autoregressive", "digits-wavenet"),
 ]
 
 

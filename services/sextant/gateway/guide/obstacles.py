@@ -10,6 +10,8 @@ from sextant.gateway.guide.decision import RejectionReason, Wanted
 from sextant.gateway.guide.facts import ModelFacts
 
 _TRANSDUCERS = frozenset({"t5"})
+# What is given to these must come with its class: others of their families encode and score without.
+_TOLD_THE_CLASS = {"cvae": (TaskKind.ENCODE, TaskKind.SCORE, TaskKind.INTERPOLATE)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +52,24 @@ def cannot(facts: ModelFacts, wanted: Wanted) -> Obstacle | None:
 
 
 def unfit(facts: ModelFacts, wanted: Wanted) -> Obstacle | None:
-    """Why the guide passes over a model that could do the task as such; a model named outright answers for itself."""
+    """Why the guide passes over a model that could do the task as such, whatever the request names.
+
+    A model that is itself named answers for itself.
+    """
     # What it writes is of a kind of its own, phonemes for example, not an answer to whatever is asked.
     if facts.architecture in _TRANSDUCERS:
         return _no("writes one kind of text for another; name it to use it")
     # An operator's own family reads whichever parameters it likes.
     if wanted.family not in (None, facts.family) and facts.family in FAMILY_BY_NAME:
         return _no("is a {}; the parameters are for a {}", facts.family, wanted.family)
-    return understands(facts, wanted)
+    return None
 
 
-def understands(facts: ModelFacts, wanted: Wanted) -> Obstacle | None:
-    """Why the guide passes over a model for what the request itself names: a class, an attribute, a space, a size."""
+def lacks(facts: ModelFacts, wanted: Wanted) -> Obstacle | None:
+    """Why the guide passes over a model for what the request names or not: a class, an attribute, a space, a size."""
+    is_given = wanted.task is not TaskKind.INTERPOLATE or wanted.encodes
+    if not wanted.class_label and is_given and wanted.task in _TOLD_THE_CLASS.get(facts.architecture, ()):
+        return _no("must be told the class of what is given")
     if wanted.latent_space and wanted.latent_space not in facts.spaces:
         return _no("has no latent space {!r}", wanted.latent_space)
     if wanted.class_label and facts.family != "hybrid" and wanted.class_label.casefold() not in facts.classes:

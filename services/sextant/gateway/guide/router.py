@@ -36,12 +36,12 @@ from sextant.gateway.guide.decision import (
 )
 from sextant.gateway.guide.facts import ModelFacts, facts_of, tier_as_asked
 from sextant.gateway.guide.live import Live, predict
-from sextant.gateway.guide.obstacles import Obstacle, cannot, understands, unfit
+from sextant.gateway.guide.obstacles import Obstacle, cannot, lacks, unfit
 from sextant.gateway.guide.schema import Guide, Row
 from sextant.replicas.served import ServedModel
 
-# Mean deviations that a prediction allows for: see docs/guide.md for what it was chosen by.
-ALLOWANCE = 1.5
+# Mean deviations that a prediction allows for, so that most are in time and few could have had better: `bench guide`.
+ALLOWANCE = 0.5
 
 _NOTHING_SEEN = Live()
 _MOST_FITS = 512
@@ -132,7 +132,7 @@ class Router:
     def __init__(self, guide: Guide, models: Mapping[str, ServedModel]) -> None:
         self._guide, self._served = guide, models
         self._models = {name: facts_of(models[name].manifest) for name in sorted(models)}
-        self._plain: dict[tuple[object, ...], _Fit] = {}
+        self._plain: dict[tuple[object, ...], tuple[_Fit, _Fit]] = {}
         self._worded: dict[tuple[object, ...], _Fit] = {}
 
     def is_for(self, guide: Guide, models: Mapping[str, ServedModel]) -> bool:
@@ -186,12 +186,14 @@ class Router:
             wanted.encodes,
         )
         words = (wanted.class_label, wanted.attributes, wanted.latent_space, wanted.picture, wanted.size)
-        wider = self._plain.get(plain)
-        if wider is None:
+        known = self._plain.get(plain)
+        if known is None:
             nothing = replace(wanted, class_label="", attributes=(), latent_space="", picture=None, size=(0, 0))
-            wider = self._plain[plain] = self._work_out(nothing, None)
+            wider = self._work_out(nothing, None)
+            known = self._plain[plain] = wider, self._work_out(nothing, wider)
+        wider, wordless = known
         if words == _NO_WORDS:
-            return wider
+            return wordless
         fit = self._worded.get((plain, words))
         if fit is None:
             fit = self._work_out(wanted, wider)
@@ -212,10 +214,10 @@ class Router:
                 if cannot(facts, wanted) is None and unfit(facts, wanted) is None
             )
         else:
-            fitting = tuple((rank, facts) for rank, facts in wider.fitting if understands(facts, wanted) is None)
+            fitting = tuple((rank, facts) for rank, facts in wider.fitting if lacks(facts, wanted) is None)
 
         def why_not(facts: ModelFacts) -> Rejection | None:
-            obstacle = cannot(facts, wanted) or unfit(facts, wanted)
+            obstacle = cannot(facts, wanted) or unfit(facts, wanted) or lacks(facts, wanted)
             if obstacle is None and facts.family in ranks:
                 return None
             listed = f"row {row.name!r} lists {', '.join(row.families)}" if row else "no row of the guide fits"
@@ -383,7 +385,7 @@ def _canary(fit: _Fit, models: Mapping[str, ModelFacts], wanted: Wanted, live: L
     if trial is None or wanted.lots is None or wanted.lots[0] >= trial.share:
         return None
     facts = models.get(trial.model)
-    if facts is None or cannot(facts, wanted) is not None or unfit(facts, wanted) is not None:
+    if facts is None or not _can(facts, wanted):
         return None
     ways = sorted(_tiers(facts, 0), key=lambda way: way.merit) if _is_tiered(wanted) else [_as_asked(facts, wanted)]
     kept = _compatible(ways, wanted) or [_as_asked(facts, wanted)]
@@ -397,8 +399,11 @@ def _shadow(fit: _Fit, models: Mapping[str, ModelFacts], wanted: Wanted) -> str:
     if trial is None or wanted.lots is None or wanted.lots[1] >= trial.share:
         return ""
     facts = models.get(trial.model)
-    able = facts is not None and cannot(facts, wanted) is None and unfit(facts, wanted) is None
-    return trial.model if able else ""
+    return trial.model if facts is not None and _can(facts, wanted) else ""
+
+
+def _can(facts: ModelFacts, wanted: Wanted) -> bool:
+    return all(check(facts, wanted) is None for check in (cannot, unfit, lacks))
 
 
 def _row(guide: Guide, wanted: Wanted) -> Row | None:
