@@ -7,7 +7,8 @@ unmeasured language models the first by name answers a plain prompt.
 
 With a deadline, what is expected to be late is rejected too, tier by tier. Where something is made and quality is
 what matters, or nothing is said to matter, the best measured quality that is in time then goes first, whatever its
-family. Where nothing is in time the one that is expected first is tried.
+family. Where nothing is in time the one that is expected first is tried. Where the same bytes are promised every time,
+neither time nor load has a say.
 
 A choice takes microseconds among hundreds of models (`bench guide`): what depends on the models and on what is wanted
 alone is worked out once and kept, and the explanation only when it is read.
@@ -141,6 +142,9 @@ class Router:
 
     def decide(self, wanted: Wanted, live: Live = _NOTHING_SEEN) -> Decision:
         """The decision for `wanted`. Raises `ModelNotFound` where a model is named that is not served."""
+        if wanted.deterministic:
+            # The same bytes every time are of the same model in the same tier: neither time nor load has a say.
+            wanted, live = replace(wanted, deadline_s=None), _NOTHING_SEEN
         if wanted.model:
             return self._named(wanted, live)
         fit = self._fit(wanted)
@@ -214,7 +218,13 @@ class Router:
                 if cannot(facts, wanted) is None and unfit(facts, wanted) is None
             )
         else:
-            fitting = tuple((rank, facts) for rank, facts in wider.fitting if lacks(facts, wanted) is None)
+            label = wanted.class_label.casefold()
+            knowing = (
+                (rank, facts)
+                for rank, facts in wider.fitting
+                if not label or label in facts.classes or facts.family == "hybrid"
+            )
+            fitting = tuple((rank, facts) for rank, facts in knowing if lacks(facts, wanted) is None)
 
         def why_not(facts: ModelFacts) -> Rejection | None:
             obstacle = cannot(facts, wanted) or unfit(facts, wanted) or lacks(facts, wanted)
@@ -324,8 +334,8 @@ def _groups(fit: _Fit, wanted: Wanted) -> Sequence[Sequence[_Way]]:
 
 
 def _is_tiered(wanted: Wanted) -> bool:
-    """Whether time decides how well it is made. Where the same bytes are promised, only the request decides."""
-    return wanted.deadline_s is not None and wanted.task is TaskKind.GENERATE and not wanted.deterministic
+    """Whether time decides how well it is made."""
+    return wanted.deadline_s is not None and wanted.task is TaskKind.GENERATE
 
 
 def _tiers(facts: ModelFacts, rank: int) -> Iterator[_Way]:
