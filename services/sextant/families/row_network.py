@@ -2,7 +2,7 @@
 
 ONNX Runtime takes other kernels for one row than for several, and those may round differently. So a lone row is
 run twice over, and its result taken once: a row's bytes are then the same alone or among others, which the tests
-check for every bundle that ships.
+check for every bundle that ships. Who calls again and again may hand a row in twice, to spare the copies.
 """
 
 from collections.abc import Mapping

@@ -11,7 +11,7 @@ from sextant.contract.errors import InvalidRequest
 from sextant.contract.events import Estimator
 from sextant.contract.media import Image
 from sextant.contract.tasks import AutoregressiveParameters, Conditions, Task, TaskKind
-from sextant.families.autoregressive.drawing import draw, log_shares
+from sextant.families.autoregressive.drawing import drawing, log_shares
 from sextant.families.autoregressive.pixel_export import export_pixelcnn
 from sextant.families.autoregressive.pixel_networks import PixelCnn
 from sextant.families.autoregressive.pixel_sampler import PixelCnnSampler
@@ -78,9 +78,8 @@ def test_each_pixel_is_drawn_from_what_the_full_forward_pass_says_of_it(sampler)
             rng = RequestRng(5, index)
             uniform = np.stack([rng.uniform("pixel", row, (SIZE,)) for row in range(SIZE)])
             count = SIZE * SIZE
-            again = draw(
-                logits.reshape(256, -1).T, uniform.reshape(-1), np.full(count, temperature), np.full(count, top_p)
-            )
+            draw = drawing(np.full(count, temperature), np.full(count, top_p))
+            again = draw(logits.reshape(256, -1).T, uniform.reshape(-1))
             assert (again == levels.reshape(-1)).all()
 
 
@@ -151,11 +150,11 @@ def test_drawing_follows_the_probabilities():
     logits = np.log(np.float32([[0.1, 0.2, 0.3, 0.4]])).repeat(20_000, 0)
     uniform = np.random.default_rng(0).random(20_000)
     ones = np.ones(20_000)
-    plain = np.bincount(draw(logits, uniform, ones, ones), minlength=4) / 20_000
+    plain = np.bincount(drawing(ones, ones)(logits, uniform), minlength=4) / 20_000
     np.testing.assert_allclose(plain, [0.1, 0.2, 0.3, 0.4], atol=0.01)
-    nucleus = np.bincount(draw(logits, uniform, ones, 0.7 * ones), minlength=4) / 20_000
+    nucleus = np.bincount(drawing(ones, 0.7 * ones)(logits, uniform), minlength=4) / 20_000
     np.testing.assert_allclose(nucleus, [0, 0, 3 / 7, 4 / 7], atol=0.01)
-    assert (draw(logits, uniform, 0 * ones, ones) == 3).all()
+    assert (drawing(0 * ones, ones)(logits, uniform) == 3).all()
 
 
 def test_a_picture_of_no_class_is_as_likely_as_the_mean_over_all_classes(sampler):
