@@ -34,6 +34,7 @@ _SLOTS = 256
 _LEVELS = 256
 _WHITE = 255
 _COLUMNS_KEPT = 2
+_FEWEST_ROWS = {"row": 1}  # it multiplies by as many rows as a picture has columns
 
 Networks = dict[str, RowNetwork]
 
@@ -112,7 +113,7 @@ class PixelCnnSampler:
             ),
         }
         networks = {
-            name: open_network(bundle, f"{name}.onnx", session_config, inputs, outputs)
+            name: open_network(bundle, f"{name}.onnx", session_config, inputs, outputs, _FEWEST_ROWS.get(name, 2))
             for name, (inputs, outputs) in shapes.items()
         }
         return cls(bundle.manifest, networks, c, defaults)
