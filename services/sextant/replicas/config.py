@@ -60,13 +60,20 @@ class FamilyConfig(_Strict):
         return SessionConfig(self.providers, limit, self.intra_op_threads)
 
 
+# Threads of a family's network calls where all cores are no help; why is in deploy/cluster.yaml.
+_THREADS = {"autoregressive": 1}
+
+
 def default_families() -> dict[str, FamilyConfig]:
     """The text models that are pulled, and every model that ships in the package."""
     shipped: dict[str, list[str]] = {"transformer": ["smollm2-135m-instruct", "minilm-l6-v2"]}
     for path in sorted(SHIPPED_DIRECTORY.glob(f"*/{MANIFEST_NAME}")):
         manifest = read_manifest(path.parent)
         shipped.setdefault(manifest.family, []).append(manifest.name)
-    return {family: FamilyConfig(models=tuple(models)) for family, models in sorted(shipped.items())}
+    return {
+        family: FamilyConfig(models=tuple(models), intra_op_threads=_THREADS.get(family, 0))
+        for family, models in sorted(shipped.items())
+    }
 
 
 class ClusterConfig(_Strict):
