@@ -1,4 +1,4 @@
-"""`python -m bench [text] [pictures] [steps] [overhead]`: measure, print Markdown, keep the figures in results/latest.json."""
+"""`python -m bench [text] [pictures] [steps] [overhead]`: measure, print Markdown, keep it in results/latest.json."""
 
 import json
 import platform

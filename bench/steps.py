@@ -1,8 +1,8 @@
 """Many steps: denoising steps, pixels and samples per second, beside loops that share no calls or remember nothing.
 
-The engine is the step scheduler with the sampler, as in a replica, without gRPC. The peers run in turns with it: diffusers'
-loop with torch on the same weights, and autoregressive loops that run the whole network again for each value. First
-previews and first pieces of sound are measured through the gateway, alone and with eight others on the way.
+The engine is the step scheduler with the sampler, as in a replica, without gRPC. The peers run in turns with it: the
+loop of diffusers' pipelines with torch on the same weights, and autoregressive loops that run the whole network again
+for each value. First previews and first pieces of sound are measured through the gateway, alone and among eight others.
 """
 
 import asyncio
@@ -193,7 +193,7 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
 def table(found: dict[str, Any]) -> str:
     """The figures as Markdown."""
     lines = [
-        f"| diffusion, {found['threads']} threads | together, steps/s | one by one | diffusers | to one by one | to diffusers |",
+        f"| diffusion, {found['threads']} threads | steps/s | one by one | diffusers | to one by one | to diffusers |",
         "|---|---|---|---|---|---|",
     ]
     for width, rates in found["diffusion"].items():

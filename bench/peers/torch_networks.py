@@ -44,7 +44,7 @@ def pixelcnn(bundle: Bundle) -> PixelCnn:
 
 
 def wavenet(bundle: Bundle) -> WaveNet:
-    """A network of the bundle's shape, untrained: its weights are not in the files by name, and time is all it gives."""
+    """A network of the bundle's shape, untrained: its weights have no names in the files, and time is all it gives."""
     c = bundle.manifest.network
     return WaveNet(len(c["classes"]), len(c["voices"]), c["features"], dilations=c["dilations"]).eval()
 

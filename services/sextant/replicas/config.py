@@ -61,7 +61,7 @@ class FamilyConfig(_Strict):
 
 
 # Threads of a family's network calls where all cores are no help; why is in deploy/cluster.yaml.
-_THREADS = {"autoregressive": 1}
+THREADS = {"autoregressive": 1}
 
 
 def default_families() -> dict[str, FamilyConfig]:
@@ -71,7 +71,7 @@ def default_families() -> dict[str, FamilyConfig]:
         manifest = read_manifest(path.parent)
         shipped.setdefault(manifest.family, []).append(manifest.name)
     return {
-        family: FamilyConfig(models=tuple(models), intra_op_threads=_THREADS.get(family, 0))
+        family: FamilyConfig(models=tuple(models), intra_op_threads=THREADS.get(family, 0))
         for family, models in sorted(shipped.items())
     }
 

@@ -244,9 +244,7 @@ class PixelCnnSampler:
         count = len(company)
         told = np.ascontiguousarray(told.swapaxes(0, 1))
         uniform = np.stack([state.rng.uniform("pixel", state.row, (c.width,)) for state in company], 1)
-        draw = drawing(
-            np.array([state.temperature for state in company]), np.array([state.top_p for state in company])
-        )
+        draw = drawing(np.array([state.temperature for state in company]), np.array([state.top_p for state in company]))
         given = np.stack([state.given[state.row] for state in company], 1)
         levels = np.stack([state.levels[state.row] for state in company], 1)
         seen = np.zeros((count, c.left + c.width), np.float32)

@@ -243,16 +243,14 @@ class WaveNetSampler:
             }
         )["told"]
         uniform = np.stack([state.rng.uniform("sample", state.steps_done, (c.frame,)) for state in company], 1)
-        draw = drawing(
-            np.array([state.temperature for state in company]), np.array([state.top_p for state in company])
-        )
+        draw = drawing(np.array([state.temperature for state in company]), np.array([state.top_p for state in company]))
         at = np.array([state.steps_done * c.frame for state in company])
         before = np.array(
             [state.levels[i - 1] if i else SILENCE for state, i in zip(company, at, strict=True)], np.int64
         )
         rings, rows = np.stack([state.rings for state in company]), np.arange(len(company))
         slots = self._ring_starts + (at[:, None] + np.arange(c.frame)[:, None, None]) % self._dilations
-        # past[frame, b, layers, w] is what each sample sees of each layer: what is in the rings, and what the frame adds.
+        # past[frame, b, layers, w] is what each sample sees of each layer: from the rings, later from the frame itself.
         past = rings[rows[:, None], slots]
         now, made = np.empty_like(past), np.empty((c.frame, len(company)), np.uint8)
         step = self._networks["sample"]
