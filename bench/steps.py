@@ -29,7 +29,7 @@ COMPANY = 8
 THREADS = 2
 ROUNDS = 3
 _PIXELS = {1: 32, 16: 8}  # measured of the naive loops
-_SAMPLES = {1: 48, 16: 8}
+_SAMPLES = {1: 24, 16: 4}
 # Mixed requests: rule, steps, guidance. Guidance other than 1 asks the network twice in each step.
 _MIX = (
     (DiffusionSampler.DPM_SOLVER_PP_2M, 10, 1.5),
