@@ -55,7 +55,8 @@ def measure() -> dict[str, Any]:
     found: dict[str, Any] = {model: {"load": _load(model, family), "rates": []} for model, family, _ in MODELS}
     families: dict[str, Any] = {}
     for model, family, _ in MODELS:
-        families.setdefault(family, {"models": [], "num_cpus": 0, "max_queue": 512})["models"].append(model)
+        defaults = {"num_cpus": 0, "max_queue": 1024, "intra_op_threads": 1}  # room for all; threads as by default
+        families.setdefault(family, {"models": [], **defaults})["models"].append(model)
     with platform(families) as running:
         for model, _, file in MODELS:
             network = RowNetwork(BundleStore.default().open(model).file(file), SessionConfig())
@@ -102,7 +103,7 @@ def _bare(network: RowNetwork, rows: int) -> float:
 async def _through(
     target: str, model: str, clients: int, count: int, processes: Mapping[str, Sequence[psutil.Process]]
 ) -> tuple[float, dict[str, float]]:
-    """Pictures per second that arrive, as PNG, at clients that ask again and again; CPU ms a picture of each process."""
+    """Pictures per second that arrive, as PNG, at clients that ask again and again; each process's CPU ms a picture."""
     made = 0
     request = generation_pb2.GenerateRequest(
         options=generation_pb2.Options(model=model), output=media_pb2.MODALITY_IMAGE, count=count
