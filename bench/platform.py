@@ -57,7 +57,7 @@ def platform(families: dict[str, object], bundle_directories: list[Path] | None 
 
 
 def _wait(target: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 180
+    end = time.monotonic() + 280
     with Client(target) as client:
         while process.poll() is None and time.monotonic() < end:
             try:

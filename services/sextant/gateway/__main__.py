@@ -9,7 +9,8 @@ import uvloop
 
 from sextant.contract.errors import SextantError
 from sextant.gateway.config import GatewayConfig, GatewayConfigError
-from sextant.gateway.guide.schema import default_guide_path, load_guide
+from sextant.gateway.guide.keeper import GuideKeeper
+from sextant.gateway.guide.schema import default_guide_path
 from sextant.gateway.metrics import serve_metrics
 from sextant.gateway.server import Gateway
 
@@ -22,10 +23,10 @@ async def run(config: GatewayConfig) -> None:
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    guide = load_guide(default_guide_path())
+    keeper = GuideKeeper(default_guide_path())
     serve_metrics(config.metrics_listen)
     dispatcher = await RayDispatcher.connect(config.ray_address)
-    gateway = Gateway(dispatcher, guide, config)
+    gateway = Gateway(dispatcher, keeper, config)
     await gateway.start()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stopping.set)
