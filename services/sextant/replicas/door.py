@@ -72,8 +72,8 @@ class Door:
                     match message:
                         case Open():
                             self._begin(link, streams, message)
-                        case Acknowledge(stream, events) if stream in streams:
-                            streams[stream].acknowledge(events)
+                        case Acknowledge(stream, heard) if stream in streams:
+                            streams[stream].acknowledge(heard)
                         case Close(stream) if stream in streams:
                             streams[stream].close()
         except LinkLost:
@@ -81,8 +81,8 @@ class Door:
         finally:
             self._links.discard(link)
             link.close()
-            for stream in streams.values():
-                stream.close()
+            for events in streams.values():
+                events.close()
 
     def _begin(self, link: Link, streams: dict[int, EventStream], opened: Open) -> None:
         try:
