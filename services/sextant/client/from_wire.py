@@ -41,6 +41,18 @@ def receipt(message: generation_pb2.Receipt) -> answers.Receipt:
         first_event_s=message.first_event_s,
         total_s=message.total_s,
         retries=message.retries,
+        stages=tuple(
+            answers.StageReceipt(
+                s.stage,
+                s.model,
+                NAME_OF_FAMILY.get(s.family, ""),
+                s.version,
+                s.bundle_digest,
+                s.provider,
+                s.steps,
+            )
+            for s in message.stages
+        ),
     )
 
 

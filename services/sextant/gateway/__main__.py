@@ -5,11 +5,14 @@ import logging
 import signal
 import sys
 
+from sextant.bundles.store import BundleStore
 from sextant.contract.errors import SextantError
 from sextant.gateway.config import GatewayConfig, GatewayConfigError
 from sextant.gateway.guide.schema import default_guide_path, load_guide
+from sextant.gateway.hybrid_dispatch import HybridDispatcher
 from sextant.gateway.metrics import serve_metrics
 from sextant.gateway.server import Gateway
+from sextant.hybrids.offer import HybridBundles
 
 
 async def run(config: GatewayConfig) -> None:
@@ -22,8 +25,9 @@ async def run(config: GatewayConfig) -> None:
     loop = asyncio.get_running_loop()
     guide = load_guide(default_guide_path())
     serve_metrics(config.metrics_listen)
+    hybrids = HybridBundles(BundleStore.default(), tuple(name for name in config.hybrids.split(",") if name))
     dispatcher = await RayDispatcher.connect(config.ray_address)
-    gateway = Gateway(dispatcher, guide, config)
+    gateway = Gateway(HybridDispatcher(dispatcher, hybrids), guide, config)
     await gateway.start()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stopping.set)

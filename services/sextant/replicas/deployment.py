@@ -10,6 +10,7 @@ from ray import serve
 from sextant.bundles.store import BundleStore
 from sextant.contract.errors import SextantError
 from sextant.contract.tasks import Request
+from sextant.replicas.co_located import HybridStream
 from sextant.replicas.config import ClusterConfig
 from sextant.replicas.host import ModelHost
 from sextant.replicas.messages import Failed, Hello, ReplicaMessage
@@ -30,7 +31,7 @@ class FamilyReplica:
         self._replica_id = serve.get_replica_context().replica_id.unique_id
         # Well before the bound stops a stream whose reader keeps up; each acknowledgement costs a call.
         self._acknowledge_every = max(1, config.families[family].max_unsent_events // 4)
-        self._streams: dict[str, EventStream] = {}
+        self._streams: dict[str, EventStream | HybridStream] = {}
 
     async def stream(self, request: Request, stream_id: str) -> AsyncGenerator[ReplicaMessage, None]:
         """Run a request. Closing the stream cancels it; its slot is free within one step."""

@@ -135,7 +135,7 @@ def _unfit(manifest: Manifest, wanted: Wanted) -> Rejection | None:
     # An operator's own family reads whichever parameters it likes.
     if wanted.family not in (None, manifest.family) and manifest.family in FAMILY_BY_NAME:
         return no(f"is a {manifest.family}; the parameters are for a {wanted.family}")
-    if wanted.class_label and manifest.family != "hybrid":
+    if wanted.class_label:
         classes = [str(name) for name in manifest.network.get("classes", ())]
         if wanted.class_label.casefold() not in (name.casefold() for name in classes):
             return no(f"knows no class {quoted(wanted.class_label)!r}" if classes else "knows no classes")
