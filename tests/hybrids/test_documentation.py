@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from sextant.bundles.store import SHIPPED_DIRECTORY, BundleStore
 from sextant.contract.errors import BundleRefused
@@ -29,7 +30,7 @@ def store(tmp_path: Path) -> BundleStore:
 
 
 async def test_the_example_changes_a_picture_and_decodes_a_latent(store):
-    picture = Image(np.asarray(sample("fashion-sneaker"))[..., None])
+    picture = Image(np.asarray(Pillow.open(sample("fashion-sneaker")).convert("L"))[..., None])
     asked = (
         Task(TaskKind.TRANSFORM, 1, source=picture, strength=0.5),
         Task(TaskKind.DECODE, 1, source=Latent("fashion-vae/z", np.zeros(16, np.float32))),
