@@ -162,7 +162,11 @@ def platform(tmp_path_factory, text_model, sentence_model) -> Iterator[Platform]
     port, metrics_port = free_port(), free_port()
     log = home / "up.log"
     command = [sys.executable, "-m", "sextant", "up", "--config", str(home / "cluster.yaml"), "--gateways", "2"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SEXTANT_STATE_DIR": str(home / "state")}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'services'}",
+        "SEXTANT_STATE_DIR": str(home / "state"),
+    }
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--port", str(port), "--metrics-port", str(metrics_port)],

@@ -46,7 +46,7 @@ def test_a_hybrid_tells_the_size_of_what_its_answer_makes():
     [
         ('space = "faces/z"', 'space = "clothes/z"', "denoise -> paint.source", "does not know clothes/z"),
         ('space = "faces/z"', 'media = "image"', "denoise -> paint.source", "denoiser makes latent, not image"),
-        ('to = "denoise.conditions"', 'to = "denoise.source"', "read -> denoise.source", "as a condition, not as its"),
+        ('to = "denoise.conditions"', 'to = "denoise.source"', "read -> denoise.source", "only as a condition"),
         ('model = "words"', 'model = "long-words"', "read -> denoise.conditions", "[0, 16] of words/tokens"),
         ('to = "paint.source"', 'to = "paint.mask"', "denoise -> paint.mask", "mask is not latent"),
         ('to = "paint.source"', 'to = "paint.ear"', "denoise -> paint.ear", "not 'ear'"),

@@ -126,9 +126,7 @@ class _Checker:
         if media not in made:
             self._refuse(f"edge {edge}: {manifest.name} makes {_listed(made)}, not {media}")
         if edge.space is not None:
-            space = self._space(edge, edge.source)
-            if space.condition:
-                self._refuse(f"edge {edge}: {manifest.name} only reads {edge.space}, it does not make it")
+            self._space(edge, edge.source, condition=False)
             if stage.task is TaskKind.ENCODE:
                 for other in self._graph.out_of(edge.source):
                     if other.space != edge.space:
@@ -139,13 +137,9 @@ class _Checker:
         if media not in manifest.inputs and edge.port != "mask":
             self._refuse(f"edge {edge}: {manifest.name} takes {_listed(manifest.inputs)}, not {media}")
         if edge.space is not None:
-            read = self._space(edge, edge.stage)
-            as_condition = edge.port in SHARED_PORTS
-            if read.condition is not as_condition:
-                how = "as a condition" if read.condition else "as what it works on"
-                self._refuse(f"edge {edge}: {manifest.name} reads {edge.space} {how}, not as its {edge.port}")
+            read = self._space(edge, edge.stage, condition=edge.port in SHARED_PORTS)
             if edge.request_part is None:
-                made = self._space(edge, edge.source)
+                made = self._space(edge, edge.source, condition=False)
                 if made.shape != read.shape:
                     shapes = f"{self._manifest(edge.source).name} makes {list(made.shape)} of {edge.space}"
                     self._refuse(f"edge {edge}: {shapes}, {manifest.name} reads {list(read.shape)}")
@@ -157,14 +151,17 @@ class _Checker:
             makes, takes = self._manifest(edge.source).name, self._manifest(edge.stage).name
             self._refuse(f"edge {edge}: {makes} makes pictures of {made}, {takes} takes {read}")
 
-    def _space(self, edge: Edge, stage: str) -> LatentSpace:
-        """The edge's latent space as the model of `stage` knows it."""
+    def _space(self, edge: Edge, stage: str, *, condition: bool) -> LatentSpace:
+        """The edge's latent space as the model of `stage` knows it: as a condition, or as what it works on."""
         assert edge.space is not None
         manifest = self._manifest(stage)
-        space = space_of(manifest, edge.space)
+        space = space_of(manifest, edge.space, condition=condition)
         if space is None:
-            known = ", ".join(known.id for known in manifest.latent_spaces) or "none"
-            self._refuse(f"edge {edge}: {manifest.name} does not know {edge.space}; it knows {known}")
+            known = ", ".join(dict.fromkeys(known.id for known in manifest.latent_spaces)) or "none"
+            reason = f"does not know {edge.space}; it knows {known}"
+            if space_of(manifest, edge.space, condition=not condition) is not None:
+                reason = f"knows {edge.space} only {'as what it works on' if condition else 'as a condition'}"
+            self._refuse(f"edge {edge}: {manifest.name} {reason}")
         return space
 
     def _check_reads(self, name: str) -> None:

@@ -57,9 +57,10 @@ def made_media(manifest: Manifest, task: TaskKind) -> frozenset[Modality]:
     return data or frozenset(manifest.outputs)
 
 
-def space_of(manifest: Manifest, space: str) -> LatentSpace | None:
-    """The latent space of that id, where the model knows it."""
-    return next((known for known in manifest.latent_spaces if known.id == space), None)
+def space_of(manifest: Manifest, space: str, *, condition: bool) -> LatentSpace | None:
+    """The latent space of that id, where the model knows it as a condition, or as what it makes and works on."""
+    found = (known for known in manifest.latent_spaces if known.id == space and known.condition is condition)
+    return next(found, None)
 
 
 def picture_made(manifest: Manifest) -> Picture | None:

@@ -80,7 +80,7 @@ def _task(plan: Plan, name: str, stage: Stage, task: Task, values: Mapping[Edge,
     source = Text(stage.text) if stage.text is not None else by_port.get("source")
     return Task(
         kind=stage.task,
-        seed=task.seed if stage.seed == "request" else _own_seed(task.seed, name),
+        seed=task.seed if stage.seed == "request" else own_seed(task.seed, name),
         index=task.index,
         prompt=prompt.content if isinstance(prompt, Text) else None,
         source=source,
@@ -124,7 +124,7 @@ def _identity(medium: Media | None) -> Any:
     return medium.content if isinstance(medium, Text) else id(medium)
 
 
-def _own_seed(seed: int, stage: str) -> int:
+def own_seed(seed: int, stage: str) -> int:
     """A seed of the stage's own, uint64: two that diffuse must not start from the same noise."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{stage}".encode()).digest()[:8], "little")
 
