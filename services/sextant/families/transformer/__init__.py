@@ -2,7 +2,8 @@
 
 Reading order for decoders: `sampler`, `generating` and `scoring`, `decoder_network`, `kv_slots`, `decoder_graph`,
 and `reference` for the mathematics. For encoder-decoders: `seq2seq_sampler`, `seq2seq_states`, `beams`,
-`seq2seq_graph` and `seq2seq_reference`. `clip_sampler` reads texts for pictures that are conditioned on them.
+`seq2seq_graph` and `seq2seq_reference`. `clip_sampler` reads texts for pictures that are conditioned
+on them; `tower_sampler` looks at pictures, to where their captions lie.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ DECODERS = frozenset({"llama", "gpt2"})
 ENCODERS = frozenset({"bert"})
 SEQ2SEQ = frozenset({"t5"})
 CLIP_TEXT = frozenset({"clip-text"})
+TOWERS = frozenset({"image-tower"})
 
 
 class TransformerFamily:
@@ -43,7 +45,11 @@ class TransformerFamily:
             from sextant.families.transformer.clip_sampler import ClipTextSampler
 
             return ClipTextSampler.load(bundle, config)
-        known = ", ".join(sorted(DECODERS | ENCODERS | SEQ2SEQ | CLIP_TEXT))
+        if bundle.manifest.architecture in TOWERS:
+            from sextant.families.transformer.tower_sampler import TowerSampler
+
+            return TowerSampler.load(bundle, config)
+        known = ", ".join(sorted(DECODERS | ENCODERS | SEQ2SEQ | CLIP_TEXT | TOWERS))
         reason = f"transformers of architecture {bundle.manifest.architecture!r} are unknown; known: {known}"
         raise BundleRefused(bundle.manifest.name, reason)
 
@@ -61,6 +67,10 @@ class TransformerFamily:
             from sextant.families.transformer.clip_sampler import warm_up as clip_warm_up
 
             return clip_warm_up()
+        if bundle.manifest.architecture in TOWERS:
+            from sextant.families.transformer.tower_sampler import warm_up as tower_warm_up
+
+            return tower_warm_up(bundle)
         few = TextParameters(max_tokens=1, temperature=1.0, continue_prompt=True)
         some = TextParameters(max_tokens=4, temperature=1.0, continue_prompt=True, ignore_end_of_text=True)
         return (
