@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sextant.bundles.store import BundleStore
-from sextant.contract.media import Latent, Text
+from sextant.contract.media import Text
 from sextant.contract.tasks import Task, TaskKind
 from sextant.zoo.data import captions, faces
 from sextant.zoo.data.location import zoo_directory
-from sextant.zoo.evaluate.served import Served
+from sextant.zoo.evaluate.served import Served, latent_of
 
 SENTENCE_MODEL = "minilm-l6-v2"
 TOKENS, WIDTH = 40, 384
@@ -63,10 +63,25 @@ def words(name: str, texts: tuple[str, ...]) -> Words:
     states = np.zeros((len(texts), TOKENS, WIDTH), np.float16)
     lengths = np.empty(len(texts), np.int64)
     for row, result in enumerate(encoder.results(tasks)):
-        assert isinstance(result.content, Latent)
-        lengths[row] = len(result.content.mean)
-        states[row, : lengths[row]] = result.content.mean
+        mean = latent_of(result).mean
+        lengths[row] = len(mean)
+        states[row, : lengths[row]] = mean
     partial = kept.with_suffix(".part.npz")
     np.savez(partial, states=states, lengths=lengths)
     partial.rename(kept)
     return Words(states, lengths)
+
+
+def sentences(name: str, texts: tuple[str, ...]) -> NDArray[np.float32]:
+    """The captions as one vector each, float32[n, WIDTH], kept on disk under `name`. Raises `ModelNotFound`."""
+    kept = zoo_directory() / f"sentences-{name}.npy"
+    if kept.exists():
+        saved: NDArray[np.float32] = np.load(kept)
+        return saved
+    encoder = Served(BundleStore.default().open(SENTENCE_MODEL))
+    tasks = (Task(TaskKind.ENCODE, 0, source=Text(text), space=SENTENCE_SPACE) for text in texts)
+    vectors = np.stack([latent_of(result).mean for result in encoder.results(tasks)]).astype(np.float32)
+    partial = kept.with_suffix(".part.npy")
+    np.save(partial, vectors)
+    partial.rename(kept)
+    return vectors
