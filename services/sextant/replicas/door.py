@@ -7,6 +7,7 @@ import secrets
 import time
 
 from sextant.contract.errors import SextantError
+from sextant.replicas.co_located import HybridStream
 from sextant.replicas.host import ModelHost
 from sextant.replicas.link import Link, LinkLost, Stranger, receive_caller
 from sextant.replicas.messages import Acknowledge, Close, Ended, Events, Failed, Leaving, Open, Taken
@@ -15,6 +16,7 @@ from sextant.runtime.runner import EventStream
 log = logging.getLogger(__name__)
 
 _KEY_BYTES = 32
+_Stream = EventStream | HybridStream
 
 
 class Door:
@@ -65,7 +67,7 @@ class Door:
         self._links.add(link)
         if self._leaving:
             link.send(Leaving())
-        streams: dict[int, EventStream] = {}
+        streams: dict[int, _Stream] = {}
         try:
             while True:
                 for message in await link.receive():
@@ -84,7 +86,7 @@ class Door:
             for events in streams.values():
                 events.close()
 
-    def _begin(self, link: Link, streams: dict[int, EventStream], opened: Open) -> None:
+    def _begin(self, link: Link, streams: dict[int, _Stream], opened: Open) -> None:
         try:
             events = self._host.submit(opened.request)
         except SextantError as error:
@@ -96,7 +98,7 @@ class Door:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _answer(self, link: Link, streams: dict[int, EventStream], opened: Open, events: EventStream) -> None:
+    async def _answer(self, link: Link, streams: dict[int, _Stream], opened: Open, events: _Stream) -> None:
         """Send a stream's events as they come, and how it ends."""
         number = opened.stream
         try:
