@@ -33,6 +33,8 @@ settings.register_profile("busy machine", deadline=None)
 settings.load_profile("busy machine")
 
 ROOT = Path(__file__).parents[1]
+# This checkout, whichever one is installed.
+SOURCES = os.pathsep.join((str(ROOT), str(ROOT / "services")))
 TEXT_MODEL, SENTENCE_MODEL = "smollm2-135m-instruct", "minilm-l6-v2"
 MASKED_MODEL = "tiny-bert"
 
@@ -175,11 +177,7 @@ def platform(tmp_path_factory, text_model, sentence_model) -> Iterator[Platform]
     port, metrics_port = free_port(), free_port()
     log = home / "up.log"
     command = [sys.executable, "-m", "sextant", "up", "--config", str(home / "cluster.yaml"), "--gateways", "2"]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'services'}",
-        "SEXTANT_STATE_DIR": str(home / "state"),
-    }
+    environment = {**os.environ, "PYTHONPATH": SOURCES, "SEXTANT_STATE_DIR": str(home / "state")}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--port", str(port), "--metrics-port", str(metrics_port)],

@@ -76,14 +76,15 @@ def evaluate(
     names: Names = None,
     bundles: Annotated[Path, typer.Option(help="Directory of the bundles to judge.")] = SHIPPED_DIRECTORY,
     sheets: Annotated[Path, typer.Option(help="Where pictures of what was made are written.")] = Path("docs/samples"),
+    speed: Annotated[bool, typer.Option("--speed", help="Only how fast they are; their other figures stay.")] = False,
 ) -> None:
     """Measure models as they are served; write the figures into their manifests, and sheets of what they make."""
     with _training() as recipes:
-        from sextant.zoo.evaluate.report import evaluate_bundle
+        from sextant.zoo.evaluate.report import evaluate_bundle, measure_speed
 
         for name in names or list(recipes()):
             _recipe(recipes(), name)
-            for measurement in evaluate_bundle(bundles / name, sheets):
+            for measurement in measure_speed(bundles / name) if speed else evaluate_bundle(bundles / name, sheets):
                 print(f"{name:18} {measurement.name:32} {measurement.value:10.4g} {measurement.unit}")
 
 
