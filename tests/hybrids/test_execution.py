@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sextant.contract.errors import DeadlineExceeded, InvalidRequest, ModelUnavailable, Overloaded, UnsupportedTask
-from sextant.contract.events import Estimator, Event, Likelihood, Progress, Result
+from sextant.contract.events import Estimator, Event, Likelihood, Progress, Result, Usage
 from sextant.contract.media import Image, Latent, Text
 from sextant.contract.tasks import (
     Conditions,
@@ -54,7 +54,7 @@ class Models:
                         await self.gates[stage].wait()
             elif stage in self.gates:
                 await self.gates[stage].wait()
-            yield tuple(Event(STEPS, Result(task.index, _answer(task))) for task in request.tasks)
+            yield tuple(Event(STEPS, Result(task.index, _answer(task), usage=Usage(1))) for task in request.tasks)
         finally:
             self.running.discard(stage)
 
@@ -312,3 +312,6 @@ async def test_of_several_candidates_the_likeliest_is_the_answer():
     assert [result.item for result in results] == [0, 1]
     assert [result.content.pixels.flat[0] for result in results] == [drawn[1], drawn[3]]
     assert len([event for event in events if isinstance(event.body, Progress)]) == 2 * STEPS
+    # The prompt is read once for all candidates.
+    steps = {part.stage: part.steps for part in results[0].usage.stages}
+    assert (steps["read"], steps["denoise"], steps["paint"]) == (1, 3, 3)

@@ -229,16 +229,15 @@ class Execution(AsyncIterator[Sequence[Event]]):
         return events
 
     def _usage(self, parts: dict[str, list[Result]]) -> Usage:
-        """What an item used, with all of its candidates, in all stages."""
-        used = [result.usage for results in parts.values() for result in results]
+        """What an item used, with all of its candidates, in all stages; what candidates shared counts once."""
+        used = {name: {id(result): result.usage for result in results}.values() for name, results in parts.items()}
+        every = [usage for usages in used.values() for usage in usages]
         return Usage(
-            steps=sum(usage.steps for usage in used),
-            prompt_tokens=sum(usage.prompt_tokens for usage in used),
-            generated_tokens=sum(usage.generated_tokens for usage in used),
+            steps=sum(usage.steps for usage in every),
+            prompt_tokens=sum(usage.prompt_tokens for usage in every),
+            generated_tokens=sum(usage.generated_tokens for usage in every),
             queue_s=parts[self._plan.order[0]][0].usage.queue_s,
-            stages=tuple(
-                StageUsage(name, sum(result.usage.steps for result in parts[name])) for name in self._plan.order
-            ),
+            stages=tuple(StageUsage(name, sum(usage.steps for usage in used[name])) for name in self._plan.order),
         )
 
     async def _give(self, batch: Sequence[Event]) -> None:
