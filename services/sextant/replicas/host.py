@@ -51,7 +51,7 @@ class ModelHost:
                 sampler,
                 max_queue=config.max_queue,
                 max_unsent=config.max_unsent_events,
-                observer=observe_model(name),
+                observer=observe_model(name, queue_limit=config.max_queue, slots=sampler.limits.slots),
             )
             runners[name] = SchedulerRunner(scheduler, name, pace_s=config.stream_pace_ms / 1000)
             models[name] = ServedModel(

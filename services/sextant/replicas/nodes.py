@@ -17,7 +17,7 @@ _RESOURCE_PREFIX = "family_"
 NODE_PORT = 6380
 _OBJECT_STORE_BYTES = 100 * 2**20  # as in `cluster`: nothing large passes through it
 _START = (
-    *(str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats", "--include-dashboard", "false"),
+    *(str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats"),
     *("--node-manager-port", str(NODE_PORT), "--object-store-memory", str(_OBJECT_STORE_BYTES)),
 )
 
@@ -25,7 +25,7 @@ _START = (
 def head_command(port: int = RAY_PORT, address: str | None = None) -> list[str]:
     """The command line of the first node: it holds the cluster's state, and no replica."""
     place = ["--node-ip-address", address] if address else []
-    return [*_START, "--head", "--port", str(port), "--num-cpus", "0", "--num-gpus", "0", *place]
+    return [*_START, "--head", "--include-dashboard", "false", "--port", str(port), "--num-cpus", "0", *place]
 
 
 def member_command(
