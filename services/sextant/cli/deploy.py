@@ -55,9 +55,7 @@ async def _once(path: Path | None, by_room: bool, timeout_s: float) -> None:
         failed = {family: why for family, (standing, why) in standings.items() if standing == rollout.Standing.FAILED}
         if failed:
             raise SextantError("; ".join(f"family {family} did not start: {why}" for family, why in failed.items()))
-        waiting = {
-            family: why for family, (standing, why) in standings.items() if standing != rollout.Standing.RUNNING
-        }
+        waiting = {family: why for family, (standing, why) in standings.items() if standing != rollout.Standing.RUNNING}
         if not waiting:
             print(f"running: {', '.join(standings)}")
             return

@@ -30,7 +30,7 @@ def head(
     config: Annotated[Path | None, typer.Option(help="What runs where; see deploy/cluster.yaml.")] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where the other nodes find it.")] = RAY_PORT,
 ) -> None:
-    """The first node: holds the cluster's state and keeps every family deployed in as many replicas as there is room."""
+    """The first node: holds the cluster's state, and keeps as many replicas of each family as there is room for."""
     own = socket.gethostbyname(socket.gethostname())
     keeper = [sys.executable, "-m", "sextant", "deploy", "--keep", "--by-room", "--address", f"{own}:{port}"]
     _run_on_node(head_command(port, own), own, [*keeper, *(["--config", str(config)] if config else [])])
@@ -67,7 +67,7 @@ def _run_on_node(node: Sequence[str], host: str, command: Sequence[str]) -> None
 
 
 async def _node_with(node_command: Sequence[str], host: str, command: Sequence[str]) -> int:
-    """Run a node and, once it is up, `command` on it. When told to stop, or when one ends, end the command, then the node.
+    """Run a node and, once it is up, `command` on it; when told to stop, or when one ends, end the command first.
 
     The exit code is that of the command; 1 where the node ended first.
     """

@@ -31,7 +31,7 @@ def head_command(port: int = RAY_PORT, address: str | None = None) -> list[str]:
 def member_command(
     head: str, *, families: Sequence[str] = (), replicas: int = 1, num_cpus: int = 0, num_gpus: int = 0
 ) -> list[str]:
-    """The command line of a node that joins the cluster at `head`, "host:port", with room for `replicas` of each family.
+    """The command line of a node that joins the cluster at `head`, "host:port", with room for replicas of families.
 
     Raises OSError where the head's name is unknown.
     """
