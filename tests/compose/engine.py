@@ -93,7 +93,7 @@ def size_mb(tag: str) -> float:
 
 
 def _pip_settings() -> str:
-    """pip's settings here, as far as they hold in a build: which indexes it asks, not into which directories it looks."""
+    """pip's settings here, as far as they hold in a build: which indexes it asks, not its local directories."""
     listed = subprocess.run(["python3", "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
     lines = ["[global]"]
     for line in listed.splitlines():

@@ -27,7 +27,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             for image in ("sextant", "sextant-prometheus"):
                 tell(f"{image}: {engine.size_mb(f'{image}:compose-test'):.0f} MB")
             tell(
-                f"{3 + len(FAMILIES)} containers of Sextant: both gateways served {up.seconds_to_serve:.1f} s after `up`"
+                f"{3 + len(FAMILIES)} containers: both gateways served {up.seconds_to_serve:.1f} s after `up`"
             )
             yield up
     except engine.Unusable as error:

@@ -25,7 +25,7 @@ class Role(StrEnum):
     ASSISTANT = "assistant"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChatMessage:
     """One message of a conversation."""
 
@@ -33,7 +33,7 @@ class ChatMessage:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Conditions:
     """What the result should be like, besides the prompt."""
 
@@ -42,7 +42,7 @@ class Conditions:
     media: tuple[Media, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TextParameters:
     """How a language model samples; None takes the bundle's default. Ranges as in generation.proto."""
 
@@ -59,14 +59,14 @@ class TextParameters:
     beams: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FillMaskParameters:
     """How an encoder fills the blanks of a sentence."""
 
     candidates: int = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GanParameters:
     """How a GAN samples and inverts; None takes the bundle's default. Ranges as in generation.proto."""
 
@@ -75,7 +75,7 @@ class GanParameters:
     inversion_steps: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VaeParameters:
     """How a VAE samples and scores; None takes the bundle's default. Ranges as in generation.proto."""
 
@@ -83,7 +83,7 @@ class VaeParameters:
     importance_samples: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FlowParameters:
     """How a flow samples; None takes the bundle's default. Ranges as in generation.proto."""
 
@@ -101,7 +101,7 @@ class DiffusionSampler(StrEnum):
     FLOW_EULER = "flow-euler"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DiffusionParameters:
     """How a diffusion model samples; None takes the bundle's default. Ranges as in generation.proto.
 
@@ -115,7 +115,7 @@ class DiffusionParameters:
     preview_every_steps: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AutoregressiveParameters:
     """How PixelCNN and WaveNet sample; None takes the bundle's default. Ranges as in generation.proto."""
 
@@ -135,7 +135,7 @@ Parameters = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Size:
     """What the output should measure; fields at 0 take the model's own size."""
 
@@ -152,7 +152,7 @@ class InterpolationPath(StrEnum):
     SPHERICAL = "spherical"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Walk:
     """One frame of a path through a latent space: `position` is 0 at the start and 1 at the end.
 
@@ -168,7 +168,7 @@ class Walk:
     traverse_index: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Task:
     """One item of work for a sampler.
 
@@ -193,7 +193,7 @@ class Task:
     strength: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Interpolation:
     """A path as it is asked for: ends that are data must be encoded before there are tasks."""
 
@@ -218,7 +218,7 @@ class Interpolation:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """What the gateway sends to a replica.
 
