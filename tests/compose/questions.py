@@ -19,7 +19,7 @@ def _request(
     return request
 
 
-# By family.
+# By family; a hybrid is run by the gateway, on the replicas of two others.
 QUESTIONS = {
     "transformer": _request("us-phonemes", prompt="serendipity"),
     "gan": _request("fashion-dcgan", 4),
@@ -27,6 +27,7 @@ QUESTIONS = {
     "flow": _request("fashion-glow", 2),
     "diffusion": _request("fashion-diffusion", 1, "bag"),
     "autoregressive": _request("fashion-pixelcnn", 1),
+    "hybrid": _request("fashion-refined", 1, "bag"),
 }
 STORY = _request("smollm2-135m-instruct", prompt="Tell me of a lighthouse.")
 STORY.text.max_tokens = 60

@@ -51,9 +51,12 @@ def test_every_family_has_its_worker_and_prometheus_looks_for_each():
 
 def test_the_containers_serve_what_is_served_without_containers():
     config = ClusterConfig.load(DEPLOY / "cluster/cluster.compose.yaml")
+    plain = ClusterConfig()
     assert {name: family.models for name, family in config.families.items()} == {
-        name: family.models for name, family in ClusterConfig().families.items()
+        name: plain.families[name].models for name in plain.deployed
     }
+    hybrids = COMPOSE["services"]["gateway-1"]["environment"]["SEXTANT_HYBRIDS"]
+    assert hybrids == f"${{SEXTANT_HYBRIDS-{','.join(plain.distributed_hybrids)}}}"
     gpu = ClusterConfig.load(DEPLOY / "cluster/cluster.gpu.yaml")
     assert {name: family.models for name, family in gpu.families.items()} == {
         name: family.models for name, family in config.families.items()

@@ -71,7 +71,11 @@ def test_serve_accepts_the_applications_and_they_serve_what_is_served_elsewhere(
         assert told["name"] == APP_PREFIX + family, "by this name gateways look for it"
         assert config.replica_listen == "node"
         served[family] = options.models
-    assert served == {family: options.models for family, options in ClusterConfig().families.items()}
+    plain = ClusterConfig()
+    assert served == {family: plain.families[family].models for family in plain.deployed}
+    (gateway,) = of_kind("Deployment")["spec"]["template"]["spec"]["containers"]
+    environment = {variable["name"]: variable.get("value") for variable in gateway["env"]}
+    assert environment["SEXTANT_HYBRIDS"] == ",".join(plain.distributed_hybrids)
 
 
 def test_an_application_is_one_family():

@@ -90,8 +90,21 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class StageReceipt:
+    """A stage of a hybrid that answered: its name in the graph, the model that ran it, and its network steps."""
+
+    stage: str
+    model: str
+    family: str
+    version: str
+    bundle_digest: str
+    provider: str
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
-    """How an answer came about; times in seconds."""
+    """How an answer came about; times in seconds. `stages` are a hybrid's, in the order in which they ran."""
 
     request_id: str
     model: str
@@ -107,6 +120,7 @@ class Receipt:
     total_s: float
     retries: int
     tier: Tier | None = None
+    stages: tuple[StageReceipt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,18 @@ def receipt(message: generation_pb2.Receipt) -> answers.Receipt:
         total_s=message.total_s,
         retries=message.retries,
         tier=_tier(message.tier) if message.HasField("tier") else None,
+        stages=tuple(
+            answers.StageReceipt(
+                s.stage,
+                s.model,
+                NAME_OF_FAMILY.get(s.family, ""),
+                s.version,
+                s.bundle_digest,
+                s.provider,
+                s.steps,
+            )
+            for s in message.stages
+        ),
     )
 
 

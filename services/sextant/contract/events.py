@@ -70,13 +70,25 @@ class Likelihood:
 
 
 @dataclass(frozen=True)
+class StageUsage:
+    """Network steps that an item took in one stage of a hybrid."""
+
+    stage: str
+    steps: int
+
+
+@dataclass(frozen=True)
 class Usage:
-    """What an item used; `queue_s` is how long it waited in the replica before its first step, in seconds."""
+    """What an item used; `queue_s` is how long it waited in the replica before its first step, in seconds.
+
+    `stages` says of a hybrid's steps where they were taken.
+    """
 
     steps: int = 0
     prompt_tokens: int = 0
     generated_tokens: int = 0
     queue_s: float = 0.0
+    stages: tuple[StageUsage, ...] = ()
 
 
 @dataclass(frozen=True)

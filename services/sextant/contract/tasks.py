@@ -35,11 +35,16 @@ class ChatMessage:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the result should be like, besides the prompt."""
+    """What the result should be like, besides the prompt.
+
+    `media` may hold latents: embeddings that a model is conditioned on, told apart by their spaces. `negative` is what
+    guidance leads away from, in place of nothing at all.
+    """
 
     class_label: str = ""
     attributes: dict[str, str] = field(default_factory=dict)
     media: tuple[Media, ...] = ()
+    negative: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,8 +128,7 @@ class AutoregressiveParameters:
     top_p: float | None = None
 
 
-# One dataclass per message of generation.proto.
-Parameters = (
+StageParameters = (
     TextParameters
     | FillMaskParameters
     | GanParameters
@@ -133,6 +137,17 @@ Parameters = (
     | DiffusionParameters
     | AutoregressiveParameters
 )
+
+
+@dataclass(frozen=True)
+class HybridParameters:
+    """How a hybrid runs: parameters by name of its stage, for those that should depart from their defaults."""
+
+    stages: dict[str, StageParameters]
+
+
+# One dataclass per message of generation.proto.
+Parameters = StageParameters | HybridParameters
 
 
 @dataclass(frozen=True)
@@ -174,8 +189,9 @@ class Task:
 
     `index` is the item's place in the request: item i depends on (seed, index) alone. `prompt` and `chat`
     exclude each other. `source` is what Transform, Encode, Decode and Score work on; `context` is what a
-    scored text follows. `walk` is set for Interpolate alone: a task is one frame. `mask` says where Transform
-    may change its source (white), `strength` how far, in (0, 1]. `parameters` is None where the caller gave none.
+    scored text follows. `space` is the latent space to encode to, of a model that has several. `walk` is set for
+    Interpolate alone: a task is one frame. `mask` says where Transform may change its source (white), `strength` how
+    far, in (0, 1]. `parameters` is None where the caller gave none.
     """
 
     kind: TaskKind
@@ -185,6 +201,7 @@ class Task:
     chat: tuple[ChatMessage, ...] = ()
     source: Media | None = None
     context: str = ""
+    space: str = ""
     conditions: Conditions = Conditions()
     parameters: Parameters | None = None
     size: Size = Size()

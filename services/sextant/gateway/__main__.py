@@ -7,12 +7,15 @@ import sys
 
 import uvloop
 
+from sextant.bundles.store import BundleStore
 from sextant.contract.errors import SextantError
 from sextant.gateway.config import GatewayConfig, GatewayConfigError
 from sextant.gateway.guide.keeper import GuideKeeper
 from sextant.gateway.guide.schema import default_guide_path
+from sextant.gateway.hybrid_dispatch import HybridDispatcher
 from sextant.gateway.metrics import serve_metrics
 from sextant.gateway.server import Gateway
+from sextant.hybrids.offer import HybridBundles
 
 
 async def run(config: GatewayConfig) -> None:
@@ -25,8 +28,9 @@ async def run(config: GatewayConfig) -> None:
     loop = asyncio.get_running_loop()
     keeper = GuideKeeper(default_guide_path())
     serve_metrics(config.metrics_listen)
+    hybrids = HybridBundles(BundleStore.default(), tuple(name for name in config.hybrids.split(",") if name))
     dispatcher = await RayDispatcher.connect(config.ray_address)
-    gateway = Gateway(dispatcher, keeper, config)
+    gateway = Gateway(HybridDispatcher(dispatcher, hybrids), keeper, config)
     await gateway.start()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stopping.set)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import sextant
+from sextant.bundles.manifest import HYBRID
 from sextant.contract import to_wire
 from sextant.contract.errors import BundleRefused, InvalidRequest, NoRoute, SextantError, UnsupportedTask
 from sextant.contract.events import Chunk, Event, Likelihood, Result
@@ -46,6 +47,7 @@ class _Answer:
     work: Work
     decision: guide_pb2.Decision
     items: dict[int, generation_pb2.ItemReceipt] = field(default_factory=dict)
+    stage_steps: dict[str, int] = field(default_factory=dict)
 
     def accepted(self) -> generation_pb2.GenerateEvent:
         """The stream's first event."""
@@ -61,6 +63,8 @@ class _Answer:
             prompt_tokens=usage.prompt_tokens,
             generated_tokens=usage.generated_tokens,
         )
+        for part in usage.stages:
+            self.stage_steps[part.stage] = self.stage_steps.get(part.stage, 0) + part.steps
         place = (self.call.task, self.call.family, self.call.model)
         metrics.ITEMS.labels(*place).inc()
         metrics.STEPS.labels(*place).inc(usage.steps)
@@ -91,7 +95,24 @@ class _Answer:
             retries=call.stats.retries,
             decision=self.decision,
             tier=tier_message(self.work.choice),
+            stages=self._stages(),
         )
+
+    def _stages(self) -> list[generation_pb2.StageReceipt]:
+        """A hybrid's stages that took part, in the order in which they ran."""
+        served = {stage.stage: stage for stage in self.served.stages if stage.task is self.call.task}
+        return [
+            generation_pb2.StageReceipt(
+                stage=name,
+                model=served[name].model,
+                family=family_message(served[name].family),
+                version=served[name].version,
+                bundle_digest=served[name].digest,
+                provider=served[name].provider,
+                steps=steps,
+            )
+            for name, steps in self.stage_steps.items()
+        ]
 
 
 class GenerationServicer:
@@ -291,8 +312,13 @@ def _sha256(item: media_pb2.Media | generation_pb2.Likelihood) -> bytes:
 
 
 def _check_parameters(message: Any, served: ServedModel) -> None:
-    """Parameters of one family make no sense to another; the fault is named by the field that is set."""
+    """Parameters of one family make no sense to another; the fault is named by the field that is set.
+
+    A hybrid takes those of one of its stages too, and says itself where they are of none.
+    """
     family = parameters_family(message)
+    if served.manifest.family == HYBRID:
+        return
     if family is not None and served.manifest.family in _FAMILIES and family != served.manifest.family:
         given = message.WhichOneof("parameters")
         raise InvalidRequest(given, f"is for a {family}, and {served.manifest.name} is a {served.manifest.family}")

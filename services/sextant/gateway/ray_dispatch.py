@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sextant.contract.errors import DeadlineExceeded, Draining, ModelNotFound, ModelUnavailable
@@ -177,7 +178,7 @@ class RayDispatcher:
             if not isinstance(answer, Introduction) or answer.replica_id in replicas:
                 continue
             try:
-                replicas[answer.replica_id] = await Replica.meet(answer, lambda who=answer: self._part(family, who))
+                replicas[answer.replica_id] = await Replica.meet(answer, partial(self._part, family, answer))
             except (LinkLost, Stranger) as error:
                 log.warning("replica %s of %s: %s", answer.replica_id, family, error)
                 continue

@@ -28,7 +28,7 @@ class ClusterError(SextantError):
 
 def deployments(config: ClusterConfig) -> dict[str, serve.Application]:
     """The Serve application of each family."""
-    return {family: _application(family, config) for family in config.families}
+    return {family: _application(family, config) for family in config.deployed}
 
 
 def _application(family: str, config: ClusterConfig) -> serve.Application:
@@ -64,7 +64,8 @@ class Cluster:
         `num_gpus` overrides how many GPUs Ray believes to have. Raises `ClusterError`.
         """
         make_ray_token()
-        needed = sum(family.replicas * family.num_cpus for family in config.families.values())
+        running = [config.families[name] for name in config.deployed]
+        needed = sum(family.replicas * family.num_cpus for family in running)
         ray.init(
             namespace=NAMESPACE,
             include_dashboard=False,

@@ -7,6 +7,7 @@ import secrets
 import time
 
 from sextant.contract.errors import SextantError
+from sextant.replicas.co_located import HybridStream
 from sextant.replicas.host import ModelHost
 from sextant.replicas.link import Link, LinkLost, Stranger, receive_caller
 from sextant.replicas.messages import Acknowledge, Close, Ended, Events, Failed, Leaving, Open, Taken
@@ -15,6 +16,7 @@ from sextant.runtime.runner import EventStream
 log = logging.getLogger(__name__)
 
 _KEY_BYTES = 32
+_Stream = EventStream | HybridStream
 
 
 class Door:
@@ -65,15 +67,15 @@ class Door:
         self._links.add(link)
         if self._leaving:
             link.send(Leaving())
-        streams: dict[int, EventStream] = {}
+        streams: dict[int, _Stream] = {}
         try:
             while True:
                 for message in await link.receive():
                     match message:
                         case Open():
                             self._begin(link, streams, message)
-                        case Acknowledge(stream, events) if stream in streams:
-                            streams[stream].acknowledge(events)
+                        case Acknowledge(stream, heard) if stream in streams:
+                            streams[stream].acknowledge(heard)
                         case Close(stream) if stream in streams:
                             streams[stream].close()
         except LinkLost:
@@ -81,10 +83,10 @@ class Door:
         finally:
             self._links.discard(link)
             link.close()
-            for stream in streams.values():
-                stream.close()
+            for events in streams.values():
+                events.close()
 
-    def _begin(self, link: Link, streams: dict[int, EventStream], opened: Open) -> None:
+    def _begin(self, link: Link, streams: dict[int, _Stream], opened: Open) -> None:
         try:
             events = self._host.submit(opened.request)
         except SextantError as error:
@@ -96,7 +98,7 @@ class Door:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _answer(self, link: Link, streams: dict[int, EventStream], opened: Open, events: EventStream) -> None:
+    async def _answer(self, link: Link, streams: dict[int, _Stream], opened: Open, events: _Stream) -> None:
         """Send a stream's events as they come, and how it ends."""
         number = opened.stream
         try:

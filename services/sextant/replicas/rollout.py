@@ -50,7 +50,7 @@ def begin(config: ClusterConfig) -> None:
     """Tell Serve what shall run; replicas of another version are replaced one after the other. Returns at once."""
     serve.start(proxy_location="Disabled")
     for name in serve.status().applications:
-        if name.startswith(APP_PREFIX) and name.removeprefix(APP_PREFIX) not in config.families:
+        if name.startswith(APP_PREFIX) and name.removeprefix(APP_PREFIX) not in config.deployed:
             log.info("%s is no longer wanted", name)
             serve.delete(name, _blocking=False)
     serve.run_many(
@@ -67,7 +67,7 @@ def standings(config: ClusterConfig) -> dict[str, tuple[Standing, str]]:
     """How each family stands, and for one that is not running why."""
     applications: Mapping[str, Any] = serve.status().applications
     found = {}
-    for family in config.families:
+    for family in config.deployed:
         status = applications.get(APP_PREFIX + family)
         if status is None:
             found[family] = (Standing.STARTING, "")

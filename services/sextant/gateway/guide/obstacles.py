@@ -72,7 +72,7 @@ def lacks(facts: ModelFacts, wanted: Wanted) -> Obstacle | None:
         return _no("must be told the class of what is given")
     if wanted.latent_space and wanted.latent_space not in facts.spaces:
         return _no("has no latent space {!r}", wanted.latent_space)
-    if wanted.class_label and facts.family != "hybrid" and wanted.class_label.casefold() not in facts.classes:
+    if wanted.class_label and wanted.class_label.casefold() not in facts.classes:
         return _no("knows no class {!r}", wanted.class_label) if facts.classes else _no("knows no classes")
     if wanted.attributes and facts.family != "hybrid":
         unknown = [name for name in wanted.attributes if name not in facts.attributes]
