@@ -26,9 +26,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         with running(tmp_path_factory.mktemp("cluster")) as up:
             for image in ("sextant", "sextant-prometheus"):
                 tell(f"{image}: {engine.size_mb(f'{image}:compose-test'):.0f} MB")
-            tell(
-                f"{3 + len(FAMILIES)} containers: both gateways served {up.seconds_to_serve:.1f} s after `up`"
-            )
+            tell(f"{3 + len(FAMILIES)} containers: both gateways served {up.seconds_to_serve:.1f} s after `up`")
             yield up
     except engine.Unusable as error:
         pytest.skip(f"no cluster of containers here: {error}")

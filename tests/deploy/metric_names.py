@@ -16,9 +16,7 @@ _PROMETHEUS_OWN = {"up", "ALERTS"}
 
 def existing() -> set[str]:
     """The names of all series that a query may ask for."""
-    offered = {
-        family.name + suffix for family in REGISTRY.collect() for suffix in _SUFFIXES.get(family.type, ("",))
-    }
+    offered = {family.name + suffix for family in REGISTRY.collect() for suffix in _SUFFIXES.get(family.type, ("",))}
     recorded = {rule["record"] for rule in rules("recording.yml")}
     return offered | recorded | _PROMETHEUS_OWN
 

@@ -18,7 +18,9 @@ from tests.deploy.places import DEPLOY
 
 BUILT_IN = ("v1", "apps/v1", "policy/v1", "autoscaling/v2", "networking.k8s.io/v1")
 DOCUMENTS: list[dict[str, Any]] = [
-    document for path in sorted((DEPLOY / "kuberay").glob("*.yaml")) for document in yaml.safe_load_all(path.read_text())
+    document
+    for path in sorted((DEPLOY / "kuberay").glob("*.yaml"))
+    for document in yaml.safe_load_all(path.read_text())
 ]
 
 
@@ -105,9 +107,10 @@ def test_monitors_and_scaling_find_what_they_look_for():
     labels = gateway["spec"]["template"]["metadata"]["labels"]
     assert of_kind("Service")["spec"]["selector"].items() <= labels.items()
     assert of_kind("PodDisruptionBudget")["spec"]["selector"]["matchLabels"].items() <= labels.items()
-    assert of_kind("ServiceMonitor")["spec"]["selector"]["matchLabels"].items() <= of_kind("Service")["metadata"][
-        "labels"
-    ].items()
+    assert (
+        of_kind("ServiceMonitor")["spec"]["selector"]["matchLabels"].items()
+        <= of_kind("Service")["metadata"]["labels"].items()
+    )
     ports = {port["name"]: port["port"] for port in of_kind("Service")["spec"]["ports"]}
     assert {endpoint["port"] for endpoint in of_kind("ServiceMonitor")["spec"]["endpoints"]} <= set(ports)
     scaler = of_kind("HorizontalPodAutoscaler")["spec"]

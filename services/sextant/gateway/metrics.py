@@ -76,6 +76,6 @@ def observe_offer(models: Mapping[str, ServedModel], refused: Mapping[str, str],
                 MANIFEST_LATENCY.labels(name).set(measurement.value)
     for family, count in served.items():
         SERVED_MODELS.labels(family).set(count)
-    families |= served.keys()
+    families.update(served)
     for name in refused:
         REFUSED_BUNDLES.labels(name).set(name not in models)
