@@ -52,6 +52,8 @@ class CallOptions(TypedDict, total=False):
     latent_space: str
     # Where the deadline comes first: the best estimate so far, marked so, instead of the error.
     partial_on_deadline: bool
+    # What is wanted in plain words; read only where neither model, output, priority nor a guarantee is given.
+    intent: str
 
 
 class ConditionOptions(CallOptions, total=False):
@@ -167,7 +169,7 @@ _NAMES: Mapping[type, str] = {
 def options(given: CallOptions) -> generation_pb2.Options:
     """The options that every request carries."""
     message = generation_pb2.Options()
-    for name in ("model", "seed", "request_id", "partial_on_deadline"):
+    for name in ("model", "seed", "request_id", "partial_on_deadline", "intent"):
         set_field(message, name, given.get(name), f"options.{name}")
     if (priority := given.get("priority")) is not None:
         message.priority = PRIORITY_TO_WIRE[named(Priority, priority, "options.priority")]

@@ -14,9 +14,10 @@ from sextant.client import answers, from_wire, lookups, requests
 from sextant.client.collecting import Collected
 from sextant.client.connection import DEFAULT_TARGET, Attempts, RetryPolicy, Tls, channel_options
 from sextant.client.inputs import Content
+from sextant.client.interrupts import interrupt_after
 from sextant.client.services import SERVICES, Services, is_serving
 from sextant.contract.events import Likelihood
-from sextant.contract.media import Latent, Media, Modality
+from sextant.contract.media import Latent, Media
 from sextant.contract.tasks import TaskKind
 from sextant.contract.v1 import generation_pb2, models_pb2
 
@@ -56,16 +57,23 @@ class EventStream(Collected):
         attempts = Attempts(self._retry, self._timeout)
         begun = False
         while True:
-            call = self._start(attempts.time_left_s())
+            call = None
             try:
-                for message in call:
+                with interrupt_after():
+                    call = self._start(attempts.time_left_s())
+                while True:
+                    with interrupt_after(call.cancel):
+                        message = next(call, None)
+                    if message is None:
+                        return
                     begun = True
                     yield message, self.take(message)
-                return
             except grpc.RpcError as error:
                 pause = attempts.pause_s(error, begun=begun)
             finally:
-                call.cancel()
+                if call is not None:
+                    with interrupt_after():
+                        call.cancel()
             time.sleep(pause)
 
 
@@ -113,7 +121,8 @@ class Client:
 
     def close(self) -> None:
         """Close the connection."""
-        self._channel.close()
+        with interrupt_after():
+            self._channel.close()
 
     def generate_text(
         self, prompt: requests.Prompt, *, timeout: float | None = None, **options: Unpack[requests.TextOptions]
@@ -217,16 +226,13 @@ class Client:
 
     def decide(
         self,
-        task: TaskKind | str,
+        task: TaskKind | str | None = None,
         *,
-        input: Modality | str | None = None,  # noqa: A002 - the contract's name
-        output: Modality | str | None = None,
-        deadline_s: float = 0.0,
         timeout: float | None = None,
-        **options: Unpack[requests.CallOptions],
+        **options: Unpack[lookups.DecideOptions],
     ) -> answers.Decided:
-        """What the guide would choose, and why."""
-        message = lookups.decide_request(task, input, output, deadline_s, options)
+        """What the guide would choose, and why; `intent` may say in plain words what `task` would."""
+        message = lookups.decide_request(task, options)
         return from_wire.decided(self._call(self._services.guide.Decide, message, timeout).decision)
 
     def models(self, *, timeout: float | None = None) -> list[answers.Served]:

@@ -25,7 +25,7 @@ class Role(StrEnum):
     ASSISTANT = "assistant"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChatMessage:
     """One message of a conversation."""
 
@@ -33,7 +33,7 @@ class ChatMessage:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Conditions:
     """What the result should be like, besides the prompt.
 
@@ -47,7 +47,7 @@ class Conditions:
     negative: tuple[Media, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TextParameters:
     """How a language model samples; None takes the bundle's default. Ranges as in generation.proto."""
 
@@ -64,14 +64,14 @@ class TextParameters:
     beams: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FillMaskParameters:
     """How an encoder fills the blanks of a sentence."""
 
     candidates: int = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GanParameters:
     """How a GAN samples and inverts; None takes the bundle's default. Ranges as in generation.proto."""
 
@@ -80,7 +80,7 @@ class GanParameters:
     inversion_steps: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VaeParameters:
     """How a VAE samples and scores; None takes the bundle's default. Ranges as in generation.proto."""
 
@@ -88,7 +88,7 @@ class VaeParameters:
     importance_samples: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FlowParameters:
     """How a flow samples; None takes the bundle's default. Ranges as in generation.proto."""
 
@@ -106,7 +106,7 @@ class DiffusionSampler(StrEnum):
     FLOW_EULER = "flow-euler"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DiffusionParameters:
     """How a diffusion model samples; None takes the bundle's default. Ranges as in generation.proto.
 
@@ -120,7 +120,7 @@ class DiffusionParameters:
     preview_every_steps: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AutoregressiveParameters:
     """How PixelCNN and WaveNet sample; None takes the bundle's default. Ranges as in generation.proto."""
 
@@ -139,7 +139,7 @@ StageParameters = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HybridParameters:
     """How a hybrid runs: parameters by name of its stage, for those that should depart from their defaults."""
 
@@ -150,7 +150,7 @@ class HybridParameters:
 Parameters = StageParameters | HybridParameters
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Size:
     """What the output should measure; fields at 0 take the model's own size."""
 
@@ -167,7 +167,7 @@ class InterpolationPath(StrEnum):
     SPHERICAL = "spherical"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Walk:
     """One frame of a path through a latent space: `position` is 0 at the start and 1 at the end.
 
@@ -183,7 +183,7 @@ class Walk:
     traverse_index: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Task:
     """One item of work for a sampler.
 
@@ -210,7 +210,7 @@ class Task:
     strength: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Interpolation:
     """A path as it is asked for: ends that are data must be encoded before there are tasks."""
 
@@ -235,7 +235,7 @@ class Interpolation:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """What the gateway sends to a replica.
 

@@ -87,12 +87,15 @@ class RowSampler:
         """Nothing to free: a state holds only its own arrays."""
 
 
-def open_network(bundle: Bundle, file: str, config: SessionConfig, inputs: Shapes, outputs: Shapes) -> RowNetwork:
+def open_network(
+    bundle: Bundle, file: str, config: SessionConfig, inputs: Shapes, outputs: Shapes, fewest_rows: int = 2
+) -> RowNetwork:
     """The network in `file`, whose inputs and outputs have these names and shapes of a row.
 
-    `BundleRefused` where they have not; an axis whose length the file does not say may have any.
+    `BundleRefused` where they have not; an axis whose length the file does not say may have any. `fewest_rows` is
+    `RowNetwork`'s.
     """
-    network = RowNetwork(bundle.file(file), config)
+    network = RowNetwork(bundle.file(file), config, fewest_rows)
     if not _fit(network.inputs, inputs):
         _refuse(bundle, f"{file} takes {_listed(network.inputs)}; its manifest wants {_listed(inputs)}")
     if not _fit(network.outputs, outputs):

@@ -64,13 +64,20 @@ class FamilyConfig(_Strict):
         return SessionConfig(self.providers, limit, self.intra_op_threads)
 
 
+# Threads of a family's network calls where all cores are no help; why is in deploy/cluster.yaml.
+THREADS = {"autoregressive": 1, "flow": 1, "gan": 1, "vae": 1}
+
+
 def default_families() -> dict[str, FamilyConfig]:
     """The text models that are pulled, and every model that ships in the package."""
     shipped: dict[str, list[str]] = {"transformer": ["smollm2-135m-instruct", "minilm-l6-v2"]}
     for path in sorted(SHIPPED_DIRECTORY.glob(f"*/{MANIFEST_NAME}")):
         manifest = read_manifest(path.parent)
         shipped.setdefault(manifest.family, []).append(manifest.name)
-    return {family: FamilyConfig(models=tuple(models)) for family, models in sorted(shipped.items())}
+    return {
+        family: FamilyConfig(models=tuple(models), intra_op_threads=THREADS.get(family, 0))
+        for family, models in sorted(shipped.items())
+    }
 
 
 class ClusterConfig(_Strict):
@@ -82,6 +89,9 @@ class ClusterConfig(_Strict):
     # First port on which replicas offer their figures to Prometheus; each takes the next free one of 64.
     replica_metrics_port: int = Field(default=9500, ge=1024, le=65471)
     replica_metrics_host: str = "127.0.0.1"
+    # Where replicas take requests from gateways: on the loopback interface, or at the address by which Ray knows their
+    # node, for gateways on other nodes. The port is free and told by way of Ray Serve, and so is the key to it.
+    replica_listen: Literal["loopback", "node"] = "loopback"
 
     @model_validator(mode="after")
     def _families_are_known(self) -> Self:

@@ -6,21 +6,22 @@ import numpy as np
 import pytest
 import torch
 
-from sextant.bundles.store import Bundle
+from sextant.bundles.store import SHIPPED_DIRECTORY, Bundle, open_bundle
 from sextant.contract.errors import InvalidRequest
 from sextant.contract.events import Estimator
 from sextant.contract.media import Image
 from sextant.contract.tasks import AutoregressiveParameters, Conditions, Task, TaskKind
-from sextant.families.autoregressive.drawing import draw, log_shares
+from sextant.families.autoregressive.drawing import drawing, log_shares
 from sextant.families.autoregressive.pixel_export import export_pixelcnn
 from sextant.families.autoregressive.pixel_networks import PixelCnn
-from sextant.families.autoregressive.pixel_sampler import PixelCnnSampler
+from sextant.families.autoregressive.pixel_sampler import PixelCnnSampler, class_posterior
 from sextant.families.provenance import Provenance
 from sextant.runtime.rng import RequestRng
 from sextant.runtime.session import SessionConfig
 
 CLASSES, SIZE = ("left", "right"), 6
 SOURCE = Image(np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 1), dtype=np.uint8))
+FASHION = np.load(Path(__file__).parents[2] / "data" / "fashion.npz")
 LOWER = Image(np.uint8([[[0]] * SIZE] * 2 + [[[0]] * 2 + [[255]] * (SIZE - 2)] + [[[255]] * SIZE] * (SIZE - 3)))
 
 
@@ -78,9 +79,8 @@ def test_each_pixel_is_drawn_from_what_the_full_forward_pass_says_of_it(sampler)
             rng = RequestRng(5, index)
             uniform = np.stack([rng.uniform("pixel", row, (SIZE,)) for row in range(SIZE)])
             count = SIZE * SIZE
-            again = draw(
-                logits.reshape(256, -1).T, uniform.reshape(-1), np.full(count, temperature), np.full(count, top_p)
-            )
+            draw = drawing(np.full(count, temperature), np.full(count, top_p))
+            again = draw(logits.reshape(256, -1).T, uniform.reshape(-1))
             assert (again == levels.reshape(-1)).all()
 
 
@@ -125,6 +125,51 @@ def test_what_the_mask_keeps_stays_and_what_it_leaves_depends_on_it(sampler):
     assert (made.content.pixels[~keep] != differs.content.pixels[~keep]).any()
 
 
+def test_the_class_of_a_completion_that_names_none_is_drawn_given_what_is_kept(sampler):
+    """Its frequencies are those of Bayes' rule over the likelihoods that the model itself gives what is kept."""
+    keep = LOWER.pixels[:, :, 0] == 0
+    levels = np.where(keep, SOURCE.pixels[:, :, 0], 0).astype(np.uint8)
+    fed = {"level": np.repeat(levels[None, None].astype(np.float32), 2, 0), "label": np.arange(2)}
+    logits = sampler._networks["picture"].run(fed)["logits"]
+    nats = [log_shares(said, axis=0)[levels, *np.indices(levels.shape)][keep].sum() for said in logits]
+    right = 1 / (1 + np.exp(nats[0] - nats[1]))
+    assert class_posterior(logits, levels, keep)[1] == pytest.approx(right)
+    drawn = []
+    for index in range(400):
+        state = sampler.start(task(TaskKind.TRANSFORM, index, "", source=SOURCE, mask=LOWER), RequestRng(5, index))
+        sampler.step([state])
+        drawn.append(state.label)
+    assert np.mean(drawn) == pytest.approx(right, abs=0.08)
+
+
+def test_a_completion_that_names_no_class_is_the_same_alone_and_among_others(sampler):
+    tasks = [task(TaskKind.TRANSFORM, index, "", source=SOURCE, mask=LOWER) for index in range(3)] + [task(index=3)]
+    alone = run(sampler, tasks[:1]) + run(sampler, tasks[1:2]) + run(sampler, tasks[2:3]) + run(sampler, tasks[3:])
+    together = run(sampler, tasks)
+    assert [r.content.pixels.tobytes() for r in together] == [r.content.pixels.tobytes() for r in alone]
+    for result in together[:3]:
+        keep = LOWER.pixels == 0
+        assert (result.content.pixels[keep] == SOURCE.pixels[keep]).all()
+
+
+SHOES, TOPS = {"sandal", "sneaker", "ankle boot"}, {"t-shirt", "pullover", "coat", "shirt", "dress"}
+ALIKE = {"trouser": {"trouser", "dress"}, "bag": {"bag"}, **dict.fromkeys(SHOES, SHOES), **dict.fromkeys(TOPS, TOPS)}
+
+
+def test_half_a_real_picture_is_completed_as_what_it_is_or_looks_like():
+    """The upper halves of real clothes: a shirt becomes no shoe."""
+    bundle = open_bundle(SHIPPED_DIRECTORY / "fashion-pixelcnn")
+    sampler, classes = PixelCnnSampler.load(bundle, SessionConfig()), bundle.manifest.network["classes"]
+    lower = Image(np.repeat(np.array([0] * 14 + [255] * 14, np.uint8), 28).reshape(28, 28, 1))
+    seen = []
+    for index in range(50):
+        asked = Task(TaskKind.TRANSFORM, 5, index, source=Image(FASHION["images"][index]), mask=lower)
+        state = sampler.start(asked, RequestRng(5, index))
+        sampler.step([state])
+        seen.append(classes[state.label] in ALIKE[classes[FASHION["labels"][index]]])
+    assert np.mean(seen) > 0.8
+
+
 def test_scores_are_exact_and_the_same_in_a_batch(sampler):
     pictures = [Image(np.full((SIZE, SIZE, 1), level, np.uint8)) for level in (0, 90)] + [SOURCE]
     tasks = [task(TaskKind.SCORE, index, source=picture) for index, picture in enumerate(pictures)]
@@ -151,11 +196,11 @@ def test_drawing_follows_the_probabilities():
     logits = np.log(np.float32([[0.1, 0.2, 0.3, 0.4]])).repeat(20_000, 0)
     uniform = np.random.default_rng(0).random(20_000)
     ones = np.ones(20_000)
-    plain = np.bincount(draw(logits, uniform, ones, ones), minlength=4) / 20_000
+    plain = np.bincount(drawing(ones, ones)(logits, uniform), minlength=4) / 20_000
     np.testing.assert_allclose(plain, [0.1, 0.2, 0.3, 0.4], atol=0.01)
-    nucleus = np.bincount(draw(logits, uniform, ones, 0.7 * ones), minlength=4) / 20_000
+    nucleus = np.bincount(drawing(ones, 0.7 * ones)(logits, uniform), minlength=4) / 20_000
     np.testing.assert_allclose(nucleus, [0, 0, 3 / 7, 4 / 7], atol=0.01)
-    assert (draw(logits, uniform, 0 * ones, ones) == 3).all()
+    assert (drawing(0 * ones, ones)(logits, uniform) == 3).all()
 
 
 def test_a_picture_of_no_class_is_as_likely_as_the_mean_over_all_classes(sampler):

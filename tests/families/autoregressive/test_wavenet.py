@@ -12,7 +12,7 @@ from sextant.contract.events import Estimator
 from sextant.contract.media import Audio
 from sextant.contract.tasks import AutoregressiveParameters, Conditions, Size, Task, TaskKind
 from sextant.families.autoregressive import mu_law
-from sextant.families.autoregressive.drawing import draw
+from sextant.families.autoregressive.drawing import drawing
 from sextant.families.autoregressive.wave_export import export_wavenet
 from sextant.families.autoregressive.wave_networks import FRAME, WaveNet
 from sextant.families.autoregressive.wave_sampler import WaveNetSampler
@@ -87,7 +87,7 @@ def test_every_sample_is_drawn_from_what_the_full_forward_pass_says_of_it(sample
             rng = RequestRng(5, index)
             uniform = np.concatenate([rng.uniform("sample", frame, (FRAME,)) for frame in range(MOST // FRAME)])
             logits = full_logits(sampler, levels, index % 2, 1)
-            again = draw(logits, uniform, np.full(MOST, temperature), np.full(MOST, top_p))
+            again = drawing(np.full(MOST, temperature), np.full(MOST, top_p))(logits, uniform)
             assert (again == levels).all()
 
 

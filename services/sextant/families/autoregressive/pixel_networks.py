@@ -68,20 +68,37 @@ class RowStep(nn.Module):
 
     above float[b, 3, w] (the rows above in [0, 1], the nearest last), kept[b, layers, c, w], label[b]
     -> told[b, w, layers, 2 c], for `PixelStep`, and the new kept.
+
+    Convolutions are products of matrices here, columns by what they see, and what all layers do alike is one product:
+    for one row, convolutions and nodes cost more than the arithmetic.
     """
 
     def __init__(self, network: PixelCnn) -> None:
         super().__init__()
-        self.network = network
+        self.above = network.above
+        layers = [layer for layer in network.layers if isinstance(layer, _Layer)]
+        self.of_kept = _fixed([_by_shift(layer.vertical.weight[:, :, 0]) for layer in layers])
+        self.of_row = _fixed([_by_shift(layer.vertical.weight[:, :, 1]) for layer in layers])
+        self.bias = _fixed([layer.vertical.bias[None, None] for layer in layers])
+        self.label = _fixed([layer.label_v.weight for layer in layers])
+        self.tell = _fixed([layer.tell.weight[:, :, 0, 0].t() for layer in layers])
+        self.tell_bias = _fixed([layer.tell.bias[None, None] for layer in layers])
+        self.mix = nn.ModuleList([_linear(layer.mix_v) for layer in layers])
 
     def forward(self, above: Tensor, kept: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        v = self.network.above(F.pad(above[:, None], (_REACH, _REACH)))
-        rows, told = [], []
-        for index, layer in enumerate(self.network.layers):
+        width = above.shape[2]
+        v = self.above(F.pad(above[:, None], (_REACH, _REACH)))[:, :, 0].transpose(1, 2)
+        said = self.bias + self.label[:, label][:, :, None]
+        # [layers, b, w, 3 c] x [layers, 1, 3 c, 2 c]
+        known = _shifted(kept.permute(1, 0, 3, 2), width) @ self.of_kept[:, None] + said
+        rows, founds = [], []
+        for of_row, mix, told in zip(self.of_row.unbind(0), self.mix, known.unbind(0), strict=True):
             rows.append(v)
-            v, said = layer.down(torch.cat([kept[:, index, :, None], v], 2), label)
-            told.append(said)
-        return torch.cat(told, 2).permute(0, 3, 2, 1), torch.cat(rows, 2).transpose(1, 2)
+            found = _shifted(v, width) @ of_row + told
+            founds.append(found)
+            v = v + mix(_gate(found, 2))
+        told = torch.stack(founds) @ self.tell[:, None] + self.tell_bias
+        return told.permute(1, 2, 0, 3), torch.stack(rows, 1).transpose(2, 3)
 
 
 class PixelStep(nn.Module):
@@ -89,22 +106,68 @@ class PixelStep(nn.Module):
 
     left float[b, 6] (the pixels to the left in [0, 1], the nearest last), told[b, layers, 2 c], kept[b, layers, c, 2],
     label[b] -> logits[b, 256] and the new kept.
+
+    As few nodes as can be, for a node costs more than its arithmetic: what the layers owe to the columns on the left
+    is one product for all, and the biases of `mix_h`, which only add up, are in what comes before and after.
     """
 
     def __init__(self, network: PixelCnn) -> None:
         super().__init__()
-        self.network = network
+        width, layers = network.width, [layer for layer in network.layers if isinstance(layer, _Layer)]
+        self.width = width
+        self.left, self.left_bias = _fixed(network.left.weight[:, 0, 0].t()), _fixed(network.left.bias)
+        self.of_now = _fixed([layer.horizontal.weight[:, :, 0, _KEPT].t() for layer in layers])
+        self.of_kept = _fixed([layer.horizontal.weight[:, :, 0, :_KEPT].flatten(1).t() for layer in layers])
+        self.label = _fixed(torch.stack([layer.label_h.weight for layer in layers], 1))
+        self.mix = _fixed([layer.mix_h.weight[:, :, 0, 0].t() for layer in layers])
+        owed = torch.stack([layer.mix_h.bias for layer in layers]).cumsum(0).roll(1, 0)
+        owed[0] = 0
+        self.owed = _fixed(owed)
+        biases = torch.stack([layer.horizontal.bias for layer in layers])
+        self.bias = _fixed(biases + (owed[:, None] @ self.of_now)[:, 0])
+        self.head = nn.Sequential(nn.ReLU(), _linear(network.head[1]), nn.ReLU(), _linear(network.head[3]))
+        self.last = _fixed(sum((layer.mix_h.bias for layer in layers), torch.zeros(width)))
 
     def forward(self, left: Tensor, told: Tensor, kept: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        h = self.network.left(left[:, None, None])
+        rows, layers = told.shape[0], len(self.owed)
+        seen = kept.flatten(2).transpose(0, 1) @ self.of_kept
+        known = (seen.transpose(0, 1) + (told + self.label[label] + self.bias)).reshape(rows, -1)
+        h = torch.addmm(self.left_bias, left, self.left)
         columns = []
-        for index, layer in enumerate(self.network.layers):
-            seen = torch.cat([kept[:, index, :, None], h], 3)
-            columns.append(seen[:, :, 0, 1:])
-            h = layer.across(seen, told[:, index, :, None, None], label)
-        return self.network.head(h)[:, :, 0, 0], torch.stack(columns, 1)
+        for index, before in enumerate(known.split(2 * self.width, 1)):
+            columns.append(h)
+            found = torch.addmm(before, h, self.of_now[index])
+            h = torch.addmm(h, _gate(found), self.mix[index])
+        now = torch.cat(columns, 1).reshape(rows, layers, self.width) + self.owed
+        return self.head(h + self.last), torch.stack([kept[:, :, :, 1], now], 3)
 
 
-def _gate(found: Tensor) -> Tensor:
-    value, gate = found.chunk(2, dim=1)
+def _gate(found: Tensor, axis: int = 1) -> Tensor:
+    value, gate = found.chunk(2, dim=axis)
     return value.tanh() * gate.sigmoid()
+
+
+def _by_shift(weight: Tensor) -> Tensor:
+    """weight[o, c, n] of a convolution along a row as [n c, o], for rows as `_shifted` lays them out."""
+    return weight.permute(2, 1, 0).flatten(0, 1)
+
+
+def _shifted(row: Tensor, width: int) -> Tensor:
+    """row[..., w, c] -> [..., w, 3 c]: each column with its neighbours, zeros beyond the edge."""
+    padded = F.pad(row, (0, 0, 1, 1))
+    return torch.cat([padded[..., first : first + width, :] for first in range(3)], -1)
+
+
+def _linear(pointwise: nn.Module) -> nn.Linear:
+    """A convolution of one pixel as what it is."""
+    assert isinstance(pointwise, nn.Conv2d)
+    assert pointwise.bias is not None
+    linear = nn.Linear(pointwise.in_channels, pointwise.out_channels)
+    linear.weight, linear.bias = _fixed(pointwise.weight[:, :, 0, 0]), _fixed(pointwise.bias)
+    return linear
+
+
+def _fixed(weight: Tensor | list[Tensor]) -> nn.Parameter:
+    """A weight that is not learnt; one for each layer, stacked, from a list."""
+    whole = torch.stack(weight) if isinstance(weight, list) else weight
+    return nn.Parameter(whole.detach().clone().contiguous(), requires_grad=False)

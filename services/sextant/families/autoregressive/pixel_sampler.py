@@ -2,11 +2,13 @@
 
 A row costs one call of the vertical network and one of the horizontal network for each pixel; what they need of the
 past is kept, so nothing is worked out twice. Requests at different rows share all of these calls. Likelihoods are
-exact, and take one call for the whole picture.
+exact, and take one call for the whole picture. Who has a picture completed without saying of what class it is has the
+class drawn first, given the pixels that are kept; see `class_posterior`.
 """
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from sextant.contract.events import Estimator, Likelihood, Result
 from sextant.contract.media import Image, Media
 from sextant.contract.tasks import AutoregressiveParameters, Size, Task, TaskKind
 from sextant.families.autoregressive.defaults import AutoregressiveDefaults
-from sextant.families.autoregressive.drawing import draw, log_shares
+from sextant.families.autoregressive.drawing import drawing, log_shares
 from sextant.families.autoregressive.pixel_config import PixelCnnConfig, read_config
 from sextant.families.labels import read_class
 from sextant.families.pixels import ImageSpec, image_of_levels, read_levels
@@ -33,31 +35,34 @@ _SLOTS = 256
 _LEVELS = 256
 _WHITE = 255
 _COLUMNS_KEPT = 2
+_FEWEST_ROWS = {"row": 1}  # it multiplies by as many rows as a picture has columns
 
 Networks = dict[str, RowNetwork]
 
 
 @dataclass(slots=True, eq=False)
 class Painting:
-    """`levels` uint8[h, w], whole down to row `steps_done`; `given` bool[h, w] says which are not to be drawn.
+    """`levels` uint8[h, w], whole down to row `row`; `given` bool[h, w] says which are not to be drawn.
 
-    `kept` float32[layers, features, w] is what the vertical network needs of the rows above.
+    `kept` float32[layers, features, w] is what the vertical network needs of the rows above. `label` None is drawn
+    first, given what is kept, which is a step of its own.
     """
 
     index: int
     levels: NDArray[np.uint8]
     given: NDArray[np.bool_]
-    label: int
+    label: int | None
     temperature: float
     top_p: float
     rng: RequestRng
     kept: NDArray[np.float32]
+    row: int = 0
     done: bool = False
     steps_done: int = 0
     steps_total: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.steps_total = len(self.levels)
+        self.steps_total = len(self.levels) + (self.label is None)
 
     def picture(self) -> Image:
         """The rows so far, the rest as they were given, or black."""
@@ -109,7 +114,7 @@ class PixelCnnSampler:
             ),
         }
         networks = {
-            name: open_network(bundle, f"{name}.onnx", session_config, inputs, outputs)
+            name: open_network(bundle, f"{name}.onnx", session_config, inputs, outputs, _FEWEST_ROWS.get(name, 2))
             for name, (inputs, outputs) in shapes.items()
         }
         return cls(bundle.manifest, networks, c, defaults)
@@ -150,16 +155,23 @@ class PixelCnnSampler:
         raise UnsupportedTask(self._name, f"a PixelCNN has no {task.kind}")
 
     def group(self, state: State) -> Hashable:
-        """Those that paint go together, at whatever row; so do those that are weighed."""
+        """Those that paint go together, at whatever row; so do those that are weighed.
+
+        A class is drawn alone: it takes a row of each class, once, and its picture is no dearer than another after it.
+        """
+        if isinstance(state, Painting) and state.label is None:
+            return state
         return isinstance(state, Painting)
 
     def step(self, states: Sequence[State]) -> None:
-        """A row of each picture, or the likelihood of each."""
+        """A row of each picture, or the class of one, or the likelihood of each."""
         painting = [state for state in states if isinstance(state, Painting)]
-        if painting:
-            self._paint(painting)
-        else:
+        if not painting:
             self._weigh([state for state in states if isinstance(state, Weighing)])
+        elif painting[0].label is None:
+            self._draw_class(painting[0])
+        else:
+            self._paint(painting)
 
     def delta(self, state: State) -> None:
         """None: a picture comes whole."""
@@ -171,7 +183,7 @@ class PixelCnnSampler:
 
     def partial(self, state: State) -> Result | None:
         """The rows so far."""
-        return Result(state.index, state.picture()) if isinstance(state, Painting) and state.steps_done else None
+        return Result(state.index, state.picture()) if isinstance(state, Painting) and state.row else None
 
     def result(self, state: State) -> Result:
         """The picture, or its likelihood."""
@@ -185,24 +197,29 @@ class PixelCnnSampler:
     def _painting(self, task: Task, levels: NDArray[np.uint8], given: NDArray[np.bool_], rng: RequestRng) -> Painting:
         asked = read_parameters(task, AutoregressiveParameters, "autoregressive")
         c = self._config
+        told = task.conditions.class_label or not given.any() or len(c.classes) == 1
         return Painting(
             task.index,
             levels,
             given,
-            self._label(task, rng),
+            read_class(task.conditions, c.classes, rng) if told else None,
             self._defaults.temperature if asked.temperature is None else asked.temperature,
             self._defaults.top_p if asked.top_p is None else asked.top_p,
             rng,
             np.zeros((c.layers, c.features, c.width), np.float32),
         )
 
-    def _label(self, task: Task, rng: RequestRng) -> int:
-        """The class; drawn where none is said."""
-        label = read_class(task.conditions, self._config.classes, rng)
-        return 0 if label is None else label
+    def _draw_class(self, state: Painting) -> None:
+        """The class, given the pixels that are kept."""
+        every = np.arange(len(self._config.classes))
+        level = np.repeat(state.levels[None, None].astype(np.float32), len(every), 0)
+        fed: dict[str, NDArray[Any]] = {"level": level, "label": every}
+        posterior = class_posterior(self._networks["picture"].run(fed)["logits"], state.levels, state.given)
+        passed = np.cumsum(posterior) <= float(state.rng.uniform("class"))
+        state.label = min(int(passed.sum()), len(every) - 1)
+        state.steps_done += 1
 
     def _paint(self, states: Sequence[Painting]) -> None:
-        c = self._config
         label = np.array([state.label for state in states], np.int64)
         outputs = self._networks["row"].run(
             {
@@ -213,37 +230,41 @@ class PixelCnnSampler:
         )
         for state, kept in zip(states, outputs["kept_out"], strict=True):
             state.kept = kept.copy()
-        drawing = [place for place, state in enumerate(states) if not state.given[state.steps_done].all()]
-        if drawing:
-            self._draw_row([states[place] for place in drawing], outputs["told"][drawing], label[drawing])
+        open_rows = [place for place, state in enumerate(states) if not state.given[state.row].all()]
+        if open_rows:
+            self._draw_row([states[place] for place in open_rows], outputs["told"][open_rows], label[open_rows])
         for state in states:
+            state.row += 1
             state.steps_done += 1
-            state.done = state.steps_done == c.height
+            state.done = state.steps_done == state.steps_total
 
     def _draw_row(self, states: Sequence[Painting], told: NDArray[np.float32], label: NDArray[np.int64]) -> None:
         """The pixels of one row of each, from left to right; told[b, w, layers, 2 features]."""
-        c, rows = self._config, [state.steps_done for state in states]
-        uniform = np.stack([state.rng.uniform("pixel", state.steps_done, (c.width,)) for state in states])
-        temperature = np.array([state.temperature for state in states])
-        top_p = np.array([state.top_p for state in states])
-        given = np.stack([state.given[row] for state, row in zip(states, rows, strict=True)])
-        levels = np.stack([state.levels[row] for state, row in zip(states, rows, strict=True)])
-        seen = np.zeros((len(states), c.left + c.width), np.float32)
-        kept = np.zeros((len(states), c.layers, c.features, _COLUMNS_KEPT), np.float32)
+        c = self._config
+        # A lone row is run twice over, see `RowNetwork`: once for all pixels.
+        company, told, label = (states, told, label) if len(states) > 1 else _twice(states, told, label)
+        count = len(company)
+        told = np.ascontiguousarray(told.swapaxes(0, 1))
+        uniform = np.stack([state.rng.uniform("pixel", state.row, (c.width,)) for state in company], 1)
+        draw = drawing(np.array([state.temperature for state in company]), np.array([state.top_p for state in company]))
+        given = np.stack([state.given[state.row] for state in company], 1)
+        levels = np.stack([state.levels[state.row] for state in company], 1)
+        seen = np.zeros((count, c.left + c.width), np.float32)
+        kept = np.zeros((count, c.layers, c.features, _COLUMNS_KEPT), np.float32)
+        pixel = self._networks["pixel"]
         for column in range(c.width):
-            outputs = self._networks["pixel"].run(
-                {"left": seen[:, column : column + c.left], "told": told[:, column], "kept": kept, "label": label}
+            outputs = pixel.run(
+                {"left": seen[:, column : column + c.left], "told": told[column], "kept": kept, "label": label}
             )
             kept = outputs["kept_out"]
-            drawn = draw(outputs["logits"], uniform[:, column], temperature, top_p)
-            levels[:, column] = np.where(given[:, column], levels[:, column], drawn)
-            seen[:, c.left + column] = levels[:, column].astype(np.float32) / np.float32(_WHITE)
-        for state, row, pixels in zip(states, rows, levels, strict=True):
-            state.levels[row] = pixels
+            np.copyto(levels[column], draw(outputs["logits"], uniform[column]), "unsafe", where=~given[column])
+            np.divide(levels[column], np.float32(_WHITE), out=seen[:, c.left + column], dtype=np.float32)
+        for place, state in enumerate(states):
+            state.levels[state.row] = levels[:, place]
 
     def _above(self, state: Painting) -> NDArray[np.float32]:
         """The rows above in [0, 1], the nearest last: [above, w]; black beyond the edge."""
-        c, row = self._config, state.steps_done
+        c, row = self._config, state.row
         rows = np.zeros((c.above, c.width), np.float32)
         known = min(c.above, row)
         if known:
@@ -263,6 +284,28 @@ class PixelCnnSampler:
             state.nats = float(nats.max() + np.log(np.exp(nats - nats.max()).mean()))
             state.done, state.steps_done = True, 1
             first += len(said)
+
+
+def class_posterior(
+    logits: NDArray[np.float32], levels: NDArray[np.uint8], given: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """p(class | kept pixels), float64[classes], from logits[classes, 256, h, w] of `levels` under each class.
+
+    Bayes' rule with classes as likely as each other: proportional to the product over kept pixels of p(pixel | those
+    before it, class). Exact where all that is kept comes before all that is drawn, as with the upper half of a
+    picture; elsewhere the drawn ones before a kept one are taken for black, which makes it an estimate.
+    """
+    whole = levels[None].astype(np.int64)
+    nats = np.array([np.take_along_axis(log_shares(one, axis=0), whole, axis=0)[0][given].sum() for one in logits])
+    shares = np.exp(nats - nats.max())
+    posterior: NDArray[np.float64] = shares / shares.sum()
+    return posterior
+
+
+def _twice(
+    states: Sequence[Painting], told: NDArray[np.float32], label: NDArray[np.int64]
+) -> tuple[Sequence[Painting], NDArray[np.float32], NDArray[np.int64]]:
+    return [*states, *states], np.repeat(told, 2, 0), np.repeat(label, 2)
 
 
 def _kept(mask: Image, spec: ImageSpec) -> NDArray[np.bool_]:

@@ -73,13 +73,14 @@ class WaveNet(nn.Module):
         frames = n // FRAME
         frame = torch.arange(frames, dtype=torch.float32).repeat(b)
         told = self.told(label.repeat_interleave(frames), voice.repeat_interleave(frames), frame)
-        told = told.reshape(b, frames, 1, len(self.dilations), -1).expand(-1, -1, FRAME, -1, -1)
-        told = told.reshape(b, n, len(self.dilations), -1)
+        by_layer = told.reshape(b, frames, len(self.dilations), 1, -1).unbind(2)
         before = F.pad(level[:, :-1], (1, 0), value=SILENCE)
         h, skipped = self.enter(before), 0
-        for index, layer in enumerate(self.layers):
+        for layer, told_layer in zip(self.layers, by_layer, strict=True):
             past = F.pad(h, (0, 0, layer.dilation, 0))[:, :n]
-            h, skip = layer(h, past, told[:, :, index])
+            # In frames, so that what a frame is told is added to its samples without being copied for each.
+            framed = (part.unflatten(1, (frames, FRAME)) for part in (h, past))
+            h, skip = (part.flatten(1, 2) for part in layer(*framed, told_layer))
             skipped = skipped + skip
         return self.head(skipped)
 
@@ -88,17 +89,38 @@ class WaveStep(nn.Module):
     """before int64[b], past[b, layers, w], told[b, layers, 2 w] -> logits[b, 256], now[b, layers, w].
 
     `before` is the level of the sample before, `past` each layer's `now` of `dilation` samples ago, zeros before the
-    start.
+    start. As few nodes as can be, for a node costs more than its arithmetic: what the layers owe to the past is one
+    product for all, so are the skips, and the residual biases, which only add up, are in what comes before and after.
     """
 
     def __init__(self, network: WaveNet) -> None:
         super().__init__()
-        self.network = network
+        layers = [layer for layer in network.layers if isinstance(layer, _Layer)]
+        self.enter, self.head, self.width = network.enter, network.head, network.width
+        self.of_past = _fixed(torch.stack([layer.past.weight.t() for layer in layers]))
+        self.of_now = _fixed(torch.stack([layer.now.weight.t() for layer in layers]))
+        self.residual = _fixed(torch.stack([layer.residual.weight.t() for layer in layers]))
+        owed = torch.stack([layer.residual.bias for layer in layers]).cumsum(0).roll(1, 0)
+        owed[0] = 0
+        self.owed = _fixed(owed)
+        biases = torch.stack([layer.now.bias for layer in layers])
+        self.bias = _fixed(biases + (owed[:, None] @ self.of_now)[:, 0])
+        self.skip = _fixed(torch.cat([layer.skip.weight.t() for layer in layers]))
+        self.skip_bias = _fixed(torch.stack([layer.skip.bias for layer in layers]).sum(0))
 
     def forward(self, before: Tensor, past: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
-        h, skipped, now = self.network.enter(before), 0, []
-        for index, layer in enumerate(self.network.layers):
+        rows = told.shape[0]
+        seen = (past.transpose(0, 1) @ self.of_past).transpose(0, 1)
+        known = (seen + (told + self.bias)).reshape(rows, -1)
+        h, now, founds = self.enter(before), [], []
+        for index, of_before in enumerate(known.split(2 * self.width, 1)):
             now.append(h)
-            h, skip = layer(h, past[:, index], told[:, index])
-            skipped = skipped + skip
-        return self.network.head(skipped), torch.stack(now, 1)
+            value, gate = torch.addmm(of_before, h, self.of_now[index]).chunk(2, dim=1)
+            founds.append(value.tanh() * gate.sigmoid())
+            h = torch.addmm(h, founds[-1], self.residual[index])
+        skipped = torch.addmm(self.skip_bias, torch.cat(founds, 1), self.skip)
+        return self.head(skipped), torch.cat(now, 1).reshape(rows, -1, self.width) + self.owed
+
+
+def _fixed(weight: Tensor) -> nn.Parameter:
+    return nn.Parameter(weight.detach().clone().contiguous(), requires_grad=False)

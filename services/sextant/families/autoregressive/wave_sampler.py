@@ -19,7 +19,7 @@ from sextant.contract.media import Audio, Media
 from sextant.contract.tasks import AutoregressiveParameters, Conditions, Size, Task, TaskKind
 from sextant.contract.violations import quoted
 from sextant.families.autoregressive.defaults import AutoregressiveDefaults
-from sextant.families.autoregressive.drawing import draw, log_shares
+from sextant.families.autoregressive.drawing import drawing, log_shares
 from sextant.families.autoregressive.mu_law import LEVELS, SILENCE, to_levels, to_samples
 from sextant.families.autoregressive.wave_config import WaveNetConfig, read_config
 from sextant.families.labels import read_class
@@ -90,6 +90,14 @@ class WaveNetSampler:
         self._networks, self._config, self._defaults = networks, config, defaults
         self._dilations = np.array(config.dilations)
         self._ring_starts = np.cumsum(self._dilations) - self._dilations
+        # Of each sample of a frame, at which later ones of the same frame which layers see it.
+        places = np.arange(config.frame)[:, None]
+        within = places + self._dilations < config.frame
+        self._seen_later = [
+            (place + self._dilations[layers], layers) for place, (layers,) in enumerate(map(np.nonzero, within))
+        ]
+        # The samples and layers whose output the rings still hold after the frame.
+        self._outlasting = np.nonzero(~within)
         self.limits = Limits(rows_per_step=defaults.rows_per_step, slots=_SLOTS)
 
     @classmethod
@@ -226,28 +234,39 @@ class WaveNetSampler:
 
     def _speak(self, states: Sequence[Speaking]) -> None:
         c = self._config
-        label, voice = (np.array(part, np.int64) for part in zip(*((s.label, s.voice) for s in states), strict=True))
-        frame = np.array([state.steps_done for state in states], np.float32)
-        told = self._networks["told"].run({"label": label, "voice": voice, "frame": frame})["told"]
-        uniform = np.stack([state.rng.uniform("sample", state.steps_done, (c.frame,)) for state in states])
-        temperature = np.array([state.temperature for state in states])
-        top_p = np.array([state.top_p for state in states])
-        at = np.array([state.steps_done * c.frame for state in states])
+        company = states if len(states) > 1 else [states[0], states[0]]  # see `RowNetwork`: once for all samples
+        told = self._networks["told"].run(
+            {
+                "label": np.array([state.label for state in company], np.int64),
+                "voice": np.array([state.voice for state in company], np.int64),
+                "frame": np.array([state.steps_done for state in company], np.float32),
+            }
+        )["told"]
+        uniform = np.stack([state.rng.uniform("sample", state.steps_done, (c.frame,)) for state in company], 1)
+        draw = drawing(np.array([state.temperature for state in company]), np.array([state.top_p for state in company]))
+        at = np.array([state.steps_done * c.frame for state in company])
         before = np.array(
-            [state.levels[i - 1] if i else SILENCE for state, i in zip(states, at, strict=True)], np.int64
+            [state.levels[i - 1] if i else SILENCE for state, i in zip(company, at, strict=True)], np.int64
         )
-        rings, rows = np.stack([state.rings for state in states]), np.arange(len(states))[:, None]
-        made = np.empty((len(states), c.frame), np.uint8)
+        rings, rows = np.stack([state.rings for state in company]), np.arange(len(company))
+        slots = self._ring_starts + (at[:, None] + np.arange(c.frame)[:, None, None]) % self._dilations
+        # past[frame, b, layers, w] is what each sample sees of each layer: from the rings, later from the frame itself.
+        past = rings[rows[:, None], slots]
+        now, made = np.empty_like(past), np.empty((c.frame, len(company)), np.uint8)
         step = self._networks["sample"]
         for place in range(c.frame):
-            slots = self._ring_starts + (at[:, None] + place) % self._dilations
-            outputs = step.run({"before": before, "past": rings[rows, slots], "told": told})
-            rings[rows, slots] = outputs["now"]
-            before = draw(outputs["logits"], uniform[:, place], temperature, top_p)
-            made[:, place] = before
-        for state, first, levels, ring in zip(states, at, made, rings, strict=True):
-            state.levels[first : first + c.frame] = levels
-            state.rings = ring
+            outputs = step.run({"before": before, "past": past[place], "told": told})
+            now[place] = outputs["now"]
+            seen_at, by = self._seen_later[place]
+            past[seen_at, :, by] = now[place, :, by]
+            before = draw(outputs["logits"], uniform[place])
+            made[place] = before
+        places, layers = self._outlasting
+        rings[rows, slots[places, :, layers]] = now[places, :, layers]
+        for row, state in enumerate(states):
+            first = state.steps_done * c.frame
+            state.levels[first : first + c.frame] = made[:, row]
+            state.rings = rings[row]
             state.steps_done += 1
             state.done = state.steps_done == state.steps_total
 

@@ -19,8 +19,10 @@ _ROWS = 8
 
 def export_tower(tower: Tower, directory: Path, name: str, space: str, *, provenance: Provenance) -> Bundle:
     """Writes the bundle `directory / name`, which writes to the latent space `space`."""
-    sizes = {"height": tower.size, "width": tower.size, "channels": tower.channels}
-    config = TowerConfig.model_validate({**sizes, "space": space, "embedding": tower.embedding})
+    side = {"height": tower.size, "width": tower.size}
+    config = TowerConfig.model_validate(
+        {**side, "channels": tower.channels, "space": space, "embedding": tower.embedding}
+    )
     pictures = torch.rand(_ROWS, tower.channels, tower.size, tower.size)
     network = export(rounded(tower), {"image": pictures}, ["embedding"])
     return write_bundle(

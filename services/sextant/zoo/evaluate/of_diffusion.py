@@ -7,13 +7,14 @@ import numpy as np
 from PIL import Image as Pillow
 
 from sextant.contract.media import Image
-from sextant.contract.tasks import Conditions, DiffusionParameters, DiffusionSampler, Task, TaskKind
+from sextant.contract.tasks import Conditions, DiffusionParameters, Task, TaskKind
 from sextant.zoo.data import fashion
 from sextant.zoo.evaluate import sheets
 from sextant.zoo.evaluate.conditional import conditional_accuracy
 from sextant.zoo.evaluate.features import features, predict
 from sextant.zoo.evaluate.figures import Figures
 from sextant.zoo.evaluate.frechet import frechet_distance, normalised_quality
+from sextant.zoo.evaluate.latency import WAYS
 from sextant.zoo.evaluate.likelihood import bits_per_dimension
 from sextant.zoo.evaluate.of_pictures import pictures
 from sextant.zoo.evaluate.references import SEED, fashion_reference
@@ -21,12 +22,6 @@ from sextant.zoo.evaluate.served import Served
 
 _COMPARED = 1_000  # pictures for each way of sampling
 _SCORED = 200
-_WAYS = (
-    (DiffusionSampler.DPM_SOLVER_PP_2M, 5),
-    (DiffusionSampler.DPM_SOLVER_PP_2M, 10),
-    (DiffusionSampler.DPM_SOLVER_PP_2M, 20),
-    (DiffusionSampler.DDIM, 100),
-)
 _STRIP_STEPS = 10
 
 
@@ -35,7 +30,7 @@ def fashion_diffusion(served: Served, figures: Figures, sheet: Path) -> None:
     reference = fashion_reference()
     pictures(served, figures, sheet, reference)
     asked = np.arange(_COMPARED) % len(fashion.CLASSES)
-    for sampler, steps in _WAYS:
+    for sampler, steps in WAYS:
         given = DiffusionParameters(sampler=sampler, steps=steps)
         made = served.pictures(_COMPARED, SEED + 1, fashion.CLASSES, given)
         fd = frechet_distance(features(reference.judge, made), reference.features)
@@ -45,7 +40,6 @@ def fashion_diffusion(served: Served, figures: Figures, sheet: Path) -> None:
         figures.add(f"{name}/quality", quality, "1", on)
         told = conditional_accuracy(asked, predict(reference.judge, made)).overall
         figures.add(f"{name}/conditional_accuracy", told, "1", on)
-        figures.add(f"{name}/latency", served.seconds_alone(_one(given), repeats=5), "s", "one picture alone")
     images, _ = fashion.load("test")
     tasks = (Task(TaskKind.SCORE, SEED, index, source=Image(image)) for index, image in enumerate(images[:_SCORED]))
     bits = bits_per_dimension(served.nats(tasks), images[0].size)
@@ -57,10 +51,6 @@ def fashion_diffusion(served: Served, figures: Figures, sheet: Path) -> None:
     joined.paste(whole, (0, 0))
     joined.paste(strip, (0, whole.height))
     joined.save(sheet, optimize=True)
-
-
-def _one(given: DiffusionParameters) -> Task:
-    return Task(TaskKind.GENERATE, seed=0, conditions=Conditions(class_label=fashion.CLASSES[0]), parameters=given)
 
 
 def _strips(served: Served) -> Iterator[np.ndarray]:

@@ -10,13 +10,14 @@ from PIL import ImageDraw
 
 from sextant.contract.events import Result
 from sextant.contract.media import Image, Table
-from sextant.contract.tasks import Task, TaskKind
+from sextant.contract.tasks import TaskKind
 from sextant.families.row_network import RowNetwork
 from sextant.runtime.session import SessionConfig
 from sextant.zoo.data import fashion, tables
 from sextant.zoo.evaluate import sheets
 from sextant.zoo.evaluate.figures import Figures
 from sextant.zoo.evaluate.gaussian_mixture import fit_gaussian_mixture
+from sextant.zoo.evaluate.latency import add_latency
 from sextant.zoo.evaluate.likelihood import bits_per_dimension, mean_nats
 from sextant.zoo.evaluate.of_pictures import pictures
 from sextant.zoo.evaluate.png_size import png_bits
@@ -96,8 +97,7 @@ def _density(
     back = np.concatenate([_rows_of(result) for result in decoded])
     error = np.abs(back - rows[:2000]) / np.ptp(rows, axis=0)
     figures.add("round_trip_error", float(error.max()), "1", "2000 rows, where each column's range is 1")
-    alone = Task(TaskKind.GENERATE, seed=0)
-    figures.add("latency", served.seconds_alone(alone), "s", "one row alone, all cores, without the gateway")
+    add_latency(served, figures)
 
 
 def _row_nats(served: Served, rows: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from sextant.families.diffusion.piano_roll import HIGHEST, LOWEST, VOICES, Score
 from sextant.zoo.data.chorales import Chorale, chorales, windows
 from sextant.zoo.evaluate import sheets
 from sextant.zoo.evaluate.figures import Figures
+from sextant.zoo.evaluate.latency import add_latency
 from sextant.zoo.evaluate.markov_chorales import ChordChain, VoiceChains
 from sextant.zoo.evaluate.music_statistics import Statistics, distances, statistics
 from sextant.zoo.evaluate.references import SEED
@@ -47,8 +48,7 @@ def bach(served: Served, figures: Figures, sheet: Path) -> None:
     harmonised = _harmonised(served, held_out)
     _distances(figures, "harmonised_", statistics(harmonised), real, "melodies of the held-out stretches, set anew")
     figures.add("copied", _copied(made, learnt), "1", f"{count}; share of their bars that some training chorale has")
-    alone = Task(TaskKind.GENERATE, seed=0, conditions=Conditions(class_label="G major"))
-    figures.add("latency", served.seconds_alone(alone), "s", "one piece alone, all cores, without the gateway")
+    add_latency(served, figures)
     rolls = np.stack([_picture(score) for score in (made[0], harmonised[0], held_out[0][1])])
     labels = ("composed", "melody set", "by Bach")
     sheets.grid(rolls, 1, scale=2, row_labels=labels).save(sheet, optimize=True)

@@ -12,6 +12,7 @@ from sextant.contract.tasks import Task, TaskKind, TextParameters
 from sextant.zoo.data.location import DataMissing
 from sextant.zoo.data.phonemes import Pronunciation, lexicon
 from sextant.zoo.evaluate.figures import Figures
+from sextant.zoo.evaluate.latency import add_latency
 from sextant.zoo.evaluate.letter_rules import said_by_rule
 from sextant.zoo.evaluate.phoneme_errors import phoneme_errors
 from sextant.zoo.evaluate.references import SEED
@@ -44,8 +45,7 @@ def us_phonemes(served: Served, figures: Figures, sheet: Path) -> None:
         for index, word in enumerate(words)
     )
     figures.add("log_likelihood", float(np.mean(served.nats(tasks))), "nat", f"{count}; a word's phonemes, exact")
-    alone = Task(TaskKind.GENERATE, seed=0, prompt="photography")
-    figures.add("latency", served.seconds_alone(alone), "s", "one word alone, all cores, without the gateway")
+    add_latency(served, figures)
     _sheet(words, greedy, by_rule).save(sheet, optimize=True)
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sextant.contract.tasks import Conditions, Task, TaskKind
 from sextant.zoo.data import fashion
 from sextant.zoo.evaluate import sheets
 from sextant.zoo.evaluate.conditional import conditional_accuracy
 from sextant.zoo.evaluate.features import accuracy, features, predict
 from sextant.zoo.evaluate.figures import Figures
 from sextant.zoo.evaluate.frechet import frechet_distance, normalised_quality
+from sextant.zoo.evaluate.latency import add_latency
 from sextant.zoo.evaluate.precision_recall import precision_recall
 from sextant.zoo.evaluate.references import SAMPLES, SEED, Reference, faces_reference, fashion_reference
 from sextant.zoo.evaluate.served import Served
@@ -53,8 +53,7 @@ def pictures(served: Served, figures: Figures, sheet: Path, reference: Reference
         images, labels = fashion.load("test")
         on = f"{SAMPLES} pictures, classifier of {accuracy(reference.judge, images, labels):.1%} on real test pictures"
         figures.add("conditional_accuracy", told.overall, "1", on)
-    alone = Task(TaskKind.GENERATE, seed=0, conditions=Conditions(class_label=classes[0] if classes else ""))
-    figures.add("latency", served.seconds_alone(alone), "s", "one picture alone, all cores, without the gateway")
+    add_latency(served, figures)
     sheets.grid(made[:_SHEET], 10, scale=2 if made.shape[1] < 64 else 1).save(sheet, optimize=True)
     return made
 

@@ -11,6 +11,7 @@ from sextant.zoo.evaluate import sheets
 from sextant.zoo.evaluate.features import features, predict
 from sextant.zoo.evaluate.figures import Figures
 from sextant.zoo.evaluate.judges import emoji_judge, emoji_values
+from sextant.zoo.evaluate.latency import add_latency
 from sextant.zoo.evaluate.reconstruction import feature_distance, reconstruction
 from sextant.zoo.evaluate.served import Served, pixels_of
 
@@ -48,5 +49,4 @@ def cyclegan(served: Served, figures: Figures, sheet: Path) -> None:
         if direction == "noto-to-fluent":
             chosen = np.linspace(0, len(source) - 1, 60).astype(int)[20:36]
             sheets.pairs(source[chosen], made[chosen], truth[chosen]).save(sheet, optimize=True)
-    alone = Task(TaskKind.TRANSFORM, seed=0, source=Image(pairs.noto[0]))
-    figures.add("latency", served.seconds_alone(alone), "s", "one picture alone, all cores, without the gateway")
+    add_latency(served, figures)

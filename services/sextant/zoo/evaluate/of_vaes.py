@@ -10,6 +10,7 @@ from sextant.zoo.data import faces, fashion
 from sextant.zoo.evaluate import sheets
 from sextant.zoo.evaluate.disentanglement import dci, mutual_information_gap
 from sextant.zoo.evaluate.figures import Figures
+from sextant.zoo.evaluate.latency import add_latency
 from sextant.zoo.evaluate.likelihood import bits_per_dimension
 from sextant.zoo.evaluate.of_pictures import pictures
 from sextant.zoo.evaluate.reconstruction import reconstruction
@@ -58,8 +59,7 @@ def faces_vae(served: Served, figures: Figures, sheet: Path) -> None:
     fit = reconstruction(served.decoded(codes[:1000]), drawn.images[:1000])
     figures.add("reconstruction_ssim", fit.ssim, "1", "1000 faces, encoded and decoded")
     figures.add("reconstruction_psnr", fit.psnr_db, "dB", "1000 faces, encoded and decoded")
-    alone = Task(TaskKind.GENERATE, seed=0)
-    figures.add("latency", served.seconds_alone(alone), "s", "one picture alone, all cores, without the gateway")
+    add_latency(served, figures)
     # The axes that carry most come first: by how far their means spread.
     order, positions = np.argsort(-codes.std(0)), np.linspace(-2.5, 2.5, 9)
     walked = np.repeat(np.zeros_like(codes[:1]), len(order) * len(positions), 0)

@@ -12,6 +12,7 @@ from sextant.zoo.evaluate import sheets
 from sextant.zoo.evaluate.features import predict
 from sextant.zoo.evaluate.figures import Figures
 from sextant.zoo.evaluate.judges import digits_judge
+from sextant.zoo.evaluate.latency import add_latency
 from sextant.zoo.evaluate.likelihood import bits_per_dimension
 from sextant.zoo.evaluate.references import SEED
 from sextant.zoo.evaluate.served import Served
@@ -46,11 +47,7 @@ def spoken_digits(served: Served, figures: Figures, sheet: Path) -> None:
     )
     bits = bits_per_dimension(served.nats(tasks), digits.SAMPLES)
     figures.add("bits_per_sample", bits.value, "bit", f"{_SCORED} held-out digits, exact, a sample in mu-law")
-    alone = Task(TaskKind.GENERATE, seed=0, conditions=_asked(7, 0))
-    seconds = served.seconds_alone(alone, repeats=3)
-    figures.add("latency", seconds, "s", "one digit alone, all cores, without the gateway")
-    length_s = digits.SAMPLES / digits.RATE_HZ
-    figures.add("real_time_factor", length_s / seconds, "1", "seconds of sound made in a second, one digit alone")
+    add_latency(served, figures)
     rows = np.concatenate([spectrograms(real.samples[:10]), spectrograms(made[:10])])
     labels = ("real", "made")
     sheets.grid(rows, 10, scale=1, row_labels=labels, column_labels=digits.CLASSES).save(sheet, optimize=True)

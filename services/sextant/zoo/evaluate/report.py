@@ -10,6 +10,7 @@ from sextant.bundles.manifest import Measurement
 from sextant.bundles.store import open_bundle
 from sextant.bundles.writer import with_measurements
 from sextant.zoo.evaluate.figures import Figures
+from sextant.zoo.evaluate.latency import add_latency, replaced
 from sextant.zoo.evaluate.of_diffusion import fashion_diffusion
 from sextant.zoo.evaluate.of_flows import glow, moons, shuttle
 from sextant.zoo.evaluate.of_music import bach
@@ -43,6 +44,15 @@ EVALUATIONS: dict[str, Evaluation] = {
     "digits-wavenet": spoken_digits,
     "us-phonemes": us_phonemes,
 }
+
+
+def measure_speed(path: Path) -> list[Measurement]:
+    """Measures how fast the bundle at `path` is, and writes that into its manifest; its other figures stay."""
+    bundle = open_bundle(path)
+    figures = Figures()
+    add_latency(Served(bundle), figures)
+    with_measurements(bundle, replaced(bundle.manifest.measurements, figures.all))
+    return figures.all
 
 
 def evaluate_bundle(path: Path, sheet_directory: Path) -> list[Measurement]:

@@ -12,17 +12,24 @@ from sextant.contract.events import Likelihood, Result
 from sextant.contract.media import Image, Latent, Media
 from sextant.contract.tasks import Conditions, Parameters, Task, TaskKind
 from sextant.families.family import FAMILIES, family_at
+from sextant.replicas.config import THREADS
 from sextant.runtime.rng import RequestRng
 from sextant.runtime.sampler import Sampler
 from sextant.runtime.session import SessionConfig
 
 
 class Served:
-    """A bundle whose sampler can be asked for many things at once."""
+    """A bundle whose sampler can be asked for many things at once.
+
+    `threads` are those that its family is deployed with, 0 for all cores.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
-        self._sampler: Sampler[Any] = family_at(FAMILIES[bundle.manifest.family]).load(bundle, SessionConfig())
+        family = bundle.manifest.family
+        self.threads = THREADS.get(family, 0)
+        config = SessionConfig(intra_op_threads=self.threads)
+        self._sampler: Sampler[Any] = family_at(FAMILIES[family]).load(bundle, config)
 
     def results(self, tasks: Iterable[Task]) -> list[Result]:
         """The result of every task, in order; as many share a call as the sampler allows."""
