@@ -41,7 +41,9 @@ def platform(families: dict[str, object], bundle_directories: list[Path] | None 
         config.write_text(yaml.safe_dump({"families": families, "bundle_directories": directories}))
         port, metrics = _free_port(), _free_port()
         command = [sys.executable, "-m", "sextant", "up", "--config", str(config), "--port", str(port)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "SEXTANT_STATE_DIR": home}
+        # This very checkout, wherever else a `sextant` may be installed from; `tests` holds the probe.
+        path = os.pathsep.join([str(ROOT / "services"), str(ROOT)])
+        environment = {**os.environ, "PYTHONPATH": path, "SEXTANT_STATE_DIR": home}
         with (Path(home) / "up.log").open("wb") as log:
             process = subprocess.Popen(
                 [*command, "--metrics-port", str(metrics)], env=environment, stdout=log, stderr=log
