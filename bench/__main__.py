@@ -1,4 +1,4 @@
-"""`python -m bench [text] [pictures] [steps] [overhead]`: measure, print Markdown, keep it in results/latest.json."""
+"""`python -m bench [SECTION ...]`: measure, print Markdown, keep the figures in results/latest.json."""
 
 import json
 import platform
@@ -8,9 +8,9 @@ from typing import Any
 
 import psutil
 
-from bench import overhead, pictures, steps, text
+from bench import guide, overhead, pictures, steps, text
 
-_SECTIONS = {"text": text, "pictures": pictures, "steps": steps, "overhead": overhead}
+_SECTIONS = {"text": text, "pictures": pictures, "steps": steps, "overhead": overhead, "guide": guide}
 _RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 

@@ -9,11 +9,13 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
 import grpc
 import numpy as np
+import psutil
 
 from bench.platform import ROOT, platform
 from sextant.bundles.store import BundleStore
@@ -28,9 +30,9 @@ MODELS = (
     ("fashion-vae", "vae", "decoder.onnx"),
     ("fashion-glow", "flow", "inverse.onnx"),
 )
-CLIENTS = (1, 8, 32)
-PER_REQUEST = (1, 8)
-SECONDS = 2.0
+# Clients, and pictures of each request.
+LOADS = ((1, 1), (1, 8), (8, 1), (8, 8), (32, 1), (32, 8), (32, 32))
+SECONDS = 1.5
 ROUNDS = 2
 
 _LOAD = """
@@ -53,18 +55,26 @@ def measure() -> dict[str, Any]:
     found: dict[str, Any] = {model: {"load": _load(model, family), "rates": []} for model, family, _ in MODELS}
     families: dict[str, Any] = {}
     for model, family, _ in MODELS:
-        families.setdefault(family, {"models": [], "num_cpus": 0, "max_queue": 512})["models"].append(model)
+        defaults = {"num_cpus": 0, "max_queue": 1024, "intra_op_threads": 1}  # room for all; threads as by default
+        families.setdefault(family, {"models": [], **defaults})["models"].append(model)
     with platform(families) as running:
         for model, _, file in MODELS:
             network = RowNetwork(BundleStore.default().open(model).file(file), SessionConfig())
-            for clients in CLIENTS:
-                for count in PER_REQUEST:
-                    bare, through = [], []
-                    for _ in range(ROUNDS):  # in turns, so that a busy moment falls on both
-                        bare.append(_bare(network, clients * count))
-                        through.append(asyncio.run(_through(running.target, model, clients, count)))
-                    row = {"clients": clients, "count": count, "bare": median(bare), "gateway": median(through)}
-                    found[model]["rates"].append(row)
+            processes = {
+                "gateway": running.processes("sextant.gateway"),
+                "replica": running.processes(f"ServeReplica:sextant-{family}"),
+                "client": [psutil.Process()],
+            }
+            for clients, count in LOADS:
+                bare, through, cpu = [], [], []
+                for _ in range(ROUNDS):  # in turns, so that a busy moment falls on both
+                    bare.append(_bare(network, clients * count))
+                    rate, spent = asyncio.run(_through(running.target, model, clients, count, processes))
+                    through.append(rate)
+                    cpu.append(spent)
+                row = {"clients": clients, "count": count, "bare": median(bare), "gateway": median(through)}
+                row["cpu_ms"] = {who: median(spent[who] for spent in cpu) for who in processes}
+                found[model]["rates"].append(row)
     return found
 
 
@@ -84,14 +94,16 @@ def _bare(network: RowNetwork, rows: int) -> float:
     fed = {name: rng.normal(size=(rows, *shape)).astype(np.float32) for name, shape in network.inputs.items()}
     network.run(fed)
     calls, started = 0, time.perf_counter()
-    while time.perf_counter() - started < 1.0:
+    while time.perf_counter() - started < 0.7:
         network.run(fed)
         calls += 1
     return calls * rows / (time.perf_counter() - started)
 
 
-async def _through(target: str, model: str, clients: int, count: int) -> float:
-    """Pictures per second that arrive, as PNG, at clients that ask again and again."""
+async def _through(
+    target: str, model: str, clients: int, count: int, processes: Mapping[str, Sequence[psutil.Process]]
+) -> tuple[float, dict[str, float]]:
+    """Pictures per second that arrive, as PNG, at clients that ask again and again; each process's CPU ms a picture."""
     made = 0
     request = generation_pb2.GenerateRequest(
         options=generation_pb2.Options(model=model), output=media_pb2.MODALITY_IMAGE, count=count
@@ -105,22 +117,31 @@ async def _through(target: str, model: str, clients: int, count: int) -> float:
                 async for event in generate(request):
                     made += event.HasField("result")
 
-        await asyncio.gather(*(worker(time.perf_counter() + 1.0) for _ in range(clients)))
+        await asyncio.gather(*(worker(time.perf_counter() + 0.5) for _ in range(clients)))
+        before = _cpu_seconds(processes)
         made, started = 0, time.perf_counter()
         await asyncio.gather(*(worker(started + SECONDS) for _ in range(clients)))
-        return made / (time.perf_counter() - started)
+        rate = made / (time.perf_counter() - started)
+        return rate, {who: 1000 * (spent - before[who]) / made for who, spent in _cpu_seconds(processes).items()}
+
+
+def _cpu_seconds(processes: Mapping[str, Sequence[psutil.Process]]) -> dict[str, float]:
+    """User and system time so far."""
+    return {who: sum(sum(one.cpu_times()[:2]) for one in group) for who, group in processes.items()}
 
 
 def table(found: dict[str, Any]) -> str:
     """The figures as Markdown."""
     lines = [
-        "| model | clients | pictures a request | bare session, images/s | through the gateway | share |",
-        "|---|---|---|---|---|---|",
+        "| model | clients | pictures a request | bare session, images/s | through the gateway | share "
+        "| CPU ms a picture: gateway | replica | client |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for model, _, _ in MODELS:
         for row in found[model]["rates"]:
             rates = f"{row['bare']:.0f} | {row['gateway']:.0f} | {row['gateway'] / row['bare']:.0%}"
-            lines.append(f"| {model} | {row['clients']} | {row['count']} | {rates} |")
+            cpu = " | ".join(f"{row['cpu_ms'][who]:.2f}" for who in ("gateway", "replica", "client"))
+            lines.append(f"| {model} | {row['clients']} | {row['count']} | {rates} | {cpu} |")
     lines += ["", "| model | on disk, MB | to load, s | memory, MB |", "|---|---|---|---|"]
     for model, _, _ in MODELS:
         load = found[model]["load"]

@@ -18,6 +18,8 @@ import yaml
 from sextant.client import Client, ClientError
 
 ROOT = Path(__file__).parents[1]
+# This checkout, whichever one is installed.
+SOURCES = os.pathsep.join((str(ROOT), str(ROOT / "services")))
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,7 @@ def platform(families: dict[str, object], bundle_directories: list[Path] | None 
         config.write_text(yaml.safe_dump({"families": families, "bundle_directories": directories}))
         port, metrics = _free_port(), _free_port()
         command = [sys.executable, "-m", "sextant", "up", "--config", str(config), "--port", str(port)]
-        # This very checkout, wherever else a `sextant` may be installed from; `tests` holds the probe.
-        path = os.pathsep.join([str(ROOT / "services"), str(ROOT)])
-        environment = {**os.environ, "PYTHONPATH": path, "SEXTANT_STATE_DIR": home}
+        environment = {**os.environ, "PYTHONPATH": SOURCES, "SEXTANT_STATE_DIR": home}
         with (Path(home) / "up.log").open("wb") as log:
             process = subprocess.Popen(
                 [*command, "--metrics-port", str(metrics)], env=environment, stdout=log, stderr=log
@@ -57,7 +57,7 @@ def platform(families: dict[str, object], bundle_directories: list[Path] | None 
 
 
 def _wait(target: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 180
+    end = time.monotonic() + 280
     with Client(target) as client:
         while process.poll() is None and time.monotonic() < end:
             try:

@@ -203,7 +203,11 @@ def table(found: dict[str, Any]) -> str:
         ours, alone, peer = (rates[name] for name in ("together", "one by one", "diffusers"))
         shown = f"{ours:.0f} | {alone:.0f} | {peer:.0f} | {ours / alone:.2f}x | {ours / peer:.2f}x"
         lines.append(f"| {width} at once | {shown} |")
-    lines += ["", "| one value after another, 1 thread | per second | real time | naive loop | ratio |", "|---|---|---|---|---|"]
+    lines += [
+        "",
+        "| one value after another, 1 thread | per second | real time | naive loop | ratio |",
+        "|---|---|---|---|---|",
+    ]
     for width, rates in found["wavenet"].items():
         shown = f"{rates['per_s']:.0f} samples | {rates['real_time']:.2f}x | {rates['naive_per_s']:.1f}"
         lines.append(f"| digits-wavenet, {width} at once | {shown} | {rates['per_s'] / rates['naive_per_s']:.0f}x |")

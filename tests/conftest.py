@@ -16,20 +16,27 @@ from pathlib import Path
 import grpc
 import psutil
 import pytest
+import torch
 import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hypothesis import settings
+from transformers import BertForMaskedLM
 
 from sextant.bundles.progress import no_progress
 from sextant.bundles.store import SHIPPED_DIRECTORY, Bundle, cache_directory, open_bundle
-from sextant.families.importing import pull
+from sextant.bundles.writer import ImportOptions
+from sextant.families.importing import import_model, pull
+from tests.families.transformer.encoder_checkpoint import bert_config, save
 from tests.probe import write_probe_bundle
 
 settings.register_profile("busy machine", deadline=None)
 settings.load_profile("busy machine")
 
 ROOT = Path(__file__).parents[1]
+# This checkout, whichever one is installed.
+SOURCES = os.pathsep.join((str(ROOT), str(ROOT / "services")))
 TEXT_MODEL, SENTENCE_MODEL = "smollm2-135m-instruct", "minilm-l6-v2"
+MASKED_MODEL = "tiny-bert"
 
 
 def pulled(name: str) -> Bundle:
@@ -117,6 +124,13 @@ def write_damaged_bundles(directory: Path) -> list[str]:
     return ["wrong-sha", "truncated-onnx", "outside", "no-parity"]
 
 
+def import_masked_model(home: Path) -> None:
+    """A small encoder that fills blanks: none of the models that ship does."""
+    torch.manual_seed(0)
+    source = save(BertForMaskedLM(bert_config()), home / MASKED_MODEL)
+    import_model(source, home / "bundles", ImportOptions(name=MASKED_MODEL))
+
+
 def edit_manifest(bundle: Bundle, edit: Callable[[str], str]) -> None:
     """Rewrite a bundle's model.toml behind its back."""
     path = bundle.path / "model.toml"
@@ -140,8 +154,9 @@ def platform(tmp_path_factory, text_model, sentence_model) -> Iterator[Platform]
     home = tmp_path_factory.mktemp("platform")
     write_probe_bundle(home / "bundles")
     damaged = write_damaged_bundles(home / "bundles")
+    import_masked_model(home)
     shipped = shipped_models()
-    texts = [TEXT_MODEL, SENTENCE_MODEL, *shipped.pop("transformer", ())]
+    texts = [TEXT_MODEL, SENTENCE_MODEL, MASKED_MODEL, *shipped.pop("transformer", ())]
     config = {
         "families": {
             "transformer": {"models": texts, "replicas": 2, "num_cpus": 0},
@@ -162,7 +177,7 @@ def platform(tmp_path_factory, text_model, sentence_model) -> Iterator[Platform]
     port, metrics_port = free_port(), free_port()
     log = home / "up.log"
     command = [sys.executable, "-m", "sextant", "up", "--config", str(home / "cluster.yaml"), "--gateways", "2"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SEXTANT_STATE_DIR": str(home / "state")}
+    environment = {**os.environ, "PYTHONPATH": SOURCES, "SEXTANT_STATE_DIR": str(home / "state")}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--port", str(port), "--metrics-port", str(metrics_port)],
@@ -191,7 +206,7 @@ def platform(tmp_path_factory, text_model, sentence_model) -> Iterator[Platform]
 
 
 def _wait_until_serving(running: Platform) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 280
     while time.monotonic() < end:
         assert running.process.poll() is None, f"sextant up ended early:\n{running.log.read_text()[-4000:]}"
         try:

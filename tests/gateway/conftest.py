@@ -8,7 +8,8 @@ import pytest
 
 from sextant.bundles.store import BundleStore
 from sextant.gateway.config import GatewayConfig
-from sextant.gateway.guide.schema import default_guide_path, load_guide
+from sextant.gateway.guide.keeper import GuideKeeper
+from sextant.gateway.guide.schema import default_guide_path
 from sextant.gateway.local_dispatch import LocalDispatcher
 from sextant.gateway.server import Gateway
 from sextant.replicas.config import FamilyConfig
@@ -38,9 +39,11 @@ async def dispatcher(tmp_path: Path) -> AsyncIterator[SwitchedDispatcher]:
     await host.drain(1.0)
 
 
-async def start_gateway(dispatcher: LocalDispatcher, listen: str = "127.0.0.1:0", **settings) -> Gateway:
+async def start_gateway(
+    dispatcher: LocalDispatcher, listen: str = "127.0.0.1:0", guide: Path | None = None, **settings
+) -> Gateway:
     config = GatewayConfig(listen=listen, drain_seconds=settings.pop("drain_seconds", 5.0), **settings)
-    gateway = Gateway(dispatcher, load_guide(default_guide_path()), config)
+    gateway = Gateway(dispatcher, GuideKeeper(guide or default_guide_path()), config)
     await gateway.start()
     return gateway
 

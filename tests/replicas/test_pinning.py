@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.conftest import SOURCES
 from tests.probe import write_probe_bundle
 
 _SCRIPT = """
@@ -41,7 +42,7 @@ def pin(tmp_path: Path, families: dict) -> dict:
     write_probe_bundle(tmp_path / "bundles")
     config = tmp_path / "cluster.json"
     config.write_text(json.dumps({"families": families, "bundle_directories": [str(tmp_path / "bundles")]}))
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": SOURCES}
     done = subprocess.run(
         [sys.executable, "-c", _SCRIPT, str(config)], env=environment, capture_output=True, text=True, timeout=200
     )

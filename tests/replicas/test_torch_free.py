@@ -13,6 +13,8 @@ import sextant.families.transformer.encoder_import
 import sextant.families.vae, sextant.families.vae.sampler, sextant.families.flow, sextant.families.flow.sampler
 import sextant.families.gan, sextant.families.gan.sampler, sextant.families.gan.style_sampler
 import sextant.families.gan.translation
+import sextant.families.diffusion.conditioned_sampler, sextant.families.vae.spatial_sampler
+import sextant.families.transformer.clip_sampler, sextant.hybrids.execution, sextant.hybrids.diffusers_import
 heavy = sorted({"torch", "transformers", "diffusers", "tensorflow", "jax"} & set(sys.modules))
 assert not heavy, heavy
 """

@@ -1,15 +1,16 @@
 """`model.toml`: what a bundle says of itself. Written by exporters, read by everything else."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from sextant.contract.events import Estimator
 from sextant.contract.media import Modality
 from sextant.contract.tasks import TaskKind
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+HYBRID = "hybrid"
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -18,10 +19,15 @@ class _Strict(BaseModel):
 
 
 class LatentSpace(_Strict):
-    """A latent space the model writes to or reads from; models that share an id share the space."""
+    """A latent space the model writes to or reads from; models that share an id share the space.
+
+    An axis of 0 may have any length, as that of tokens has. The model reads points of a space with `condition` as
+    conditions alone, and neither makes nor decodes them.
+    """
 
     id: str = Field(min_length=1, max_length=128)
     shape: tuple[int, ...]
+    condition: bool = False
 
 
 class Parity(_Strict):
@@ -73,9 +79,19 @@ class Manifest(_Strict):
     # Sizes of the network and defaults of its sampler: each family checks its own keys when it loads the bundle.
     network: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
+    # A hybrid's stages and edges, in place of files: see `sextant.hybrids.graph`.
+    graph: dict[str, Any] = {}
     parity: Parity | None = None
     measurements: tuple[Measurement, ...] = ()
-    files: dict[str, File] = Field(min_length=1)
+    files: dict[str, File] = {}
+
+    @model_validator(mode="after")
+    def _holds_files_or_a_graph(self) -> Self:
+        if bool(self.graph) == bool(self.files):
+            raise ValueError("a bundle holds files, or the graph of a hybrid in their place")
+        if bool(self.graph) != (self.family == HYBRID):
+            raise ValueError(f"a graph is what bundles of family {HYBRID} hold, and they alone")
+        return self
 
     @field_validator("files")
     @classmethod

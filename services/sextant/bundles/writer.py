@@ -57,7 +57,7 @@ class ManifestFields(TypedDict):
     deterministic: bool
     license: str
     provenance: str
-    parity: Parity | None
+    parity: NotRequired[Parity | None]
     inputs: NotRequired[Sequence[Modality]]
     outputs: NotRequired[Sequence[Modality]]
     latent_spaces: NotRequired[Sequence[LatentSpace]]
@@ -65,6 +65,7 @@ class ManifestFields(TypedDict):
     context_tokens: NotRequired[int]
     network: NotRequired[dict[str, Any]]
     defaults: NotRequired[dict[str, Any]]
+    graph: NotRequired[dict[str, Any]]
     measurements: NotRequired[Sequence[Measurement]]
 
 

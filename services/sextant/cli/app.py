@@ -8,6 +8,7 @@ import typer
 import sextant
 from sextant.cli import (
     chat,
+    compare,
     decode,
     demo,
     encode,
@@ -41,6 +42,7 @@ app.command("interpolate")(interpolate.interpolate)
 app.command("transform")(transform.transform)
 app.command("fill-mask")(encode.fill_mask)
 app.command("route")(route.route)
+app.command("compare")(compare.compare)
 app.command("up")(up.up)
 app.command("down")(up.down)
 app.command("status")(status.status)

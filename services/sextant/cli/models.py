@@ -21,6 +21,7 @@ from sextant.bundles.writer import ImportOptions
 from sextant.cli.progress_bars import ProgressBars
 from sextant.contract.errors import BundleRefused, ModelNotFound, SextantError
 from sextant.families.importing import import_model, pull
+from sextant.hybrids.diffusers_import import import_pipeline, is_pipeline
 
 app = typer.Typer(no_args_is_help=True, help="Model bundles: list, show, verify, pull and import them.")
 
@@ -101,7 +102,7 @@ def pull_models(
 
 @app.command("import")
 def import_weights(
-    path: Annotated[Path, typer.Argument(help="A GGUF file, or a directory with config.json and safetensors.")],
+    path: Annotated[Path, typer.Argument(help="A GGUF file, or a directory of Hugging Face's or diffusers'.")],
     name: Annotated[str, typer.Option(help="What the model shall be called; one of that name is replaced.")],
     version: Annotated[str, typer.Option(help="Its version.")] = "1.0.0",
     precision: Annotated[Precision, typer.Option(help="Precision of its weights.")] = Precision.FP32,
@@ -122,7 +123,8 @@ def import_weights(
             provenance=provenance,
             context_tokens=context_tokens,
         )
-        bundle = import_model(path, pulled_directory(), options, bars)
+        make = import_pipeline if is_pipeline(path) else import_model
+        bundle = make(path, pulled_directory(), options, bars)
     _print_bundles([bundle], as_json)
 
 

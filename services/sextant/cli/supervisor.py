@@ -184,10 +184,13 @@ class Supervisor:
         print("Ctrl-C stops everything", flush=True)
 
     def _environment(self, index: int) -> dict[str, str]:
+        directories = (str(directory.absolute()) for directory in self._config.bundle_directories)
         return {
             "SEXTANT_RAY_ADDRESS": self._ray_address,
             "SEXTANT_LISTEN": self._listen,
             "SEXTANT_METRICS_LISTEN": self._metrics[index],
+            "SEXTANT_HYBRIDS": ",".join(self._config.distributed_hybrids),
+            "SEXTANT_BUNDLE_PATH": os.pathsep.join(filter(None, (*directories, os.environ.get("SEXTANT_BUNDLE_PATH")))),
         }
 
     def _metrics_url(self, index: int) -> str:

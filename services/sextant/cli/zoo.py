@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sextant.bundles.store import SHIPPED_DIRECTORY, pulled_directory
 from sextant.contract.errors import SextantError
+from sextant.zoo.comparison.trials import COMPARED, RECORD
 
 if TYPE_CHECKING:
     from sextant.zoo.recipe import Recipe
@@ -99,6 +100,27 @@ def document(
 
         write_document(bundles, sheets, out)
         print(out)
+
+
+@app.command()
+def stability(
+    names: Names = None,
+    core_seconds: Annotated[float, typer.Option(min=1.0, help="Of one core, for each training.")] = 60.0,
+    seeds: Annotated[int, typer.Option(min=2, help="How many trainings of each model.")] = 3,
+    pictures: Annotated[int, typer.Option(min=200, help="How many are judged of each.")] = 1000,
+    out: Annotated[Path, typer.Option(help="The record: read first, so an interrupted run goes on.")] = RECORD,
+) -> None:
+    """Train models of clothes shortly, by several seeds each: how much their quality depends on luck."""
+    with _training() as recipes:
+        from sextant.zoo.stability import stability as run
+
+        clothes = [name for name in COMPARED if name in recipes()]
+        chosen = [_recipe(recipes(), name) for name in names or clothes]
+        console = Console(stderr=True)
+        record = run(chosen, out, console, core_s=core_seconds, seeds=range(seeds), pictures=pictures)
+        for name, found in record.models.items():
+            spread = "" if found.spread is None else f", spread {found.spread:.3f}"
+            print(f"{name:18} {found.steps} steps: quality {found.mean or 0:.3f}{spread}, {found.failures} failed")
 
 
 @contextmanager

@@ -39,6 +39,32 @@ class Choice:
     note: str = ""
     predicted_latency_s: float = 0.0
     quality: float = 0.0
+    # How it would run, as in "dpm-solver++2m/10"; "" for the one way it has.
+    tier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What plain words were taken for: a row of the guide, and what it is for ("" where it does not say)."""
+
+    row: str
+    confidence: float
+    task: str
+    input: str
+    output: str
+    priority: str
+    class_label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """How well an answer was made: `name` as in "dpm-solver++2m/10", and what was measured and expected of it."""
+
+    name: str
+    steps: int
+    set_for_deadline: bool
+    quality: float
+    predicted_latency_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +84,27 @@ class Decided:
     alternatives: tuple[Choice, ...]
     rejections: tuple[Choice, ...]
     counterfactuals: tuple[Choice, ...]
+    tier: str = ""
+    canary: bool = False
+    understood: Understood | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageReceipt:
+    """A stage of a hybrid that answered: its name in the graph, the model that ran it, and its network steps."""
+
+    stage: str
+    model: str
+    family: str
+    version: str
+    bundle_digest: str
+    provider: str
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """How an answer came about; times in seconds."""
+    """How an answer came about; times in seconds. `stages` are a hybrid's, in the order in which they ran."""
 
     request_id: str
     model: str
@@ -77,6 +119,8 @@ class Receipt:
     first_event_s: float
     total_s: float
     retries: int
+    tier: Tier | None = None
+    stages: tuple[StageReceipt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

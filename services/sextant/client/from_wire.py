@@ -11,6 +11,7 @@ from sextant.client.errors import reading
 from sextant.contract.events import Estimator, FinishReason, Likelihood, Progress, TokenAlternative, TokenLogProb
 from sextant.contract.media import Latent, Media
 from sextant.contract.media_from_wire import read_audio, read_latent, read_media
+from sextant.contract.options import PRIORITY_FROM_WIRE
 from sextant.contract.v1 import generation_pb2, guide_pb2, models_pb2
 from sextant.contract.wire_enums import (
     ESTIMATOR_FROM_WIRE,
@@ -41,7 +42,25 @@ def receipt(message: generation_pb2.Receipt) -> answers.Receipt:
         first_event_s=message.first_event_s,
         total_s=message.total_s,
         retries=message.retries,
+        tier=_tier(message.tier) if message.HasField("tier") else None,
+        stages=tuple(
+            answers.StageReceipt(
+                s.stage,
+                s.model,
+                NAME_OF_FAMILY.get(s.family, ""),
+                s.version,
+                s.bundle_digest,
+                s.provider,
+                s.steps,
+            )
+            for s in message.stages
+        ),
     )
+
+
+def _tier(message: guide_pb2.Tier) -> answers.Tier:
+    figures = message.quality, message.predicted_latency_s
+    return answers.Tier(message.name, message.steps, message.set_for_deadline, *figures)
 
 
 def decided(message: guide_pb2.Decision) -> answers.Decided:
@@ -60,11 +79,33 @@ def decided(message: guide_pb2.Decision) -> answers.Decided:
         predicted_latency_s=message.choice.predicted_latency_s,
         quality=message.choice.quality,
         alternatives=tuple(
-            answers.Choice(c.model, family(c.family), predicted_latency_s=c.predicted_latency_s, quality=c.quality)
+            answers.Choice(c.model, family(c.family), "", c.predicted_latency_s, c.quality, c.tier)
             for c in message.alternatives
         ),
-        rejections=tuple(answers.Choice(r.model, family(r.family), r.explanation) for r in message.rejections),
-        counterfactuals=tuple(answers.Choice(c.model, family(c.family), c.change) for c in message.counterfactuals),
+        rejections=tuple(
+            answers.Choice(r.model, family(r.family), r.explanation, r.predicted_latency_s, tier=r.tier)
+            for r in message.rejections
+        ),
+        counterfactuals=tuple(
+            answers.Choice(c.model, family(c.family), c.change, c.predicted_latency_s, c.quality, c.tier)
+            for c in message.counterfactuals
+        ),
+        tier=message.choice.tier,
+        canary=message.canary,
+        understood=_understood(message.understood) if message.HasField("understood") else None,
+    )
+
+
+def _understood(message: guide_pb2.Understood) -> answers.Understood:
+    priority = PRIORITY_FROM_WIRE.get(message.priority)
+    return answers.Understood(
+        row=message.row,
+        confidence=message.confidence,
+        task=str(TASK_KIND_FROM_WIRE.get(message.task, "")),
+        input=str(MODALITY_FROM_WIRE.get(message.input, "")),
+        output=str(MODALITY_FROM_WIRE.get(message.output, "")),
+        priority="" if priority is None else str(priority),
+        class_label=message.class_label,
     )
 
 

@@ -10,24 +10,33 @@ from sextant.contract.v1 import guide_pb2, models_pb2
 from sextant.contract.wire_enums import MODALITY_TO_WIRE, TASK_KIND_TO_WIRE
 
 
-def decide_request(
-    task: TaskKind | str,
-    takes: Modality | str | None,
-    makes: Modality | str | None,
-    deadline_s: float,
-    given: CallOptions,
-) -> guide_pb2.DecideRequest:
-    """What to decide for."""
+class DecideOptions(CallOptions, total=False):
+    """What to decide for, besides the task; what is left out is the caller's silence."""
+
+    input: Modality | str | None
+    output: Modality | str | None
+    # Seconds for the whole answer, 0 for no limit.
+    deadline_s: float
+    count: int
+    class_label: str
+
+
+def decide_request(task: TaskKind | str | None, given: DecideOptions) -> guide_pb2.DecideRequest:
+    """What to decide for; no task where the intent says it."""
     chosen = options(given)
-    return guide_pb2.DecideRequest(
-        task=TASK_KIND_TO_WIRE[named(TaskKind, task, "task")],
+    takes, makes = given.get("input"), given.get("output")
+    message = guide_pb2.DecideRequest(
+        task=TASK_KIND_TO_WIRE[named(TaskKind, task, "task")] if task else None,
         input=MODALITY_TO_WIRE[named(Modality, takes, "input")] if takes else None,
         output=MODALITY_TO_WIRE[named(Modality, makes, "output")] if makes else None,
         priority=chosen.priority,
         guarantees=chosen.guarantees,
-        deadline_s=deadline_s,
         model=chosen.model,
+        intent=chosen.intent,
     )
+    for name in ("deadline_s", "count", "class_label"):
+        set_field(message, name, given.get(name), name)
+    return message
 
 
 def model_request(name: str) -> models_pb2.GetModelRequest:

@@ -18,7 +18,9 @@ from sextant.contract.tasks import (
     DiffusionSampler,
     FlowParameters,
     GanParameters,
+    HybridParameters,
     InterpolationPath,
+    TextParameters,
     VaeParameters,
 )
 from sextant.contract.to_wire import latent_message
@@ -50,6 +52,8 @@ class CallOptions(TypedDict, total=False):
     latent_space: str
     # Where the deadline comes first: the best estimate so far, marked so, instead of the error.
     partial_on_deadline: bool
+    # What is wanted in plain words; read only where neither model, output, priority nor a guarantee is given.
+    intent: str
 
 
 class ConditionOptions(CallOptions, total=False):
@@ -101,6 +105,7 @@ class GenerateOptions(TextOptions, ConditionOptions, EncodingOptions, total=Fals
     flow: FlowParameters | None
     diffusion: DiffusionParameters | None
     autoregressive: AutoregressiveParameters | None
+    hybrid: HybridParameters | None
 
 
 class TransformOptions(ConditionOptions, EncodingOptions, total=False):
@@ -117,6 +122,7 @@ class TransformOptions(ConditionOptions, EncodingOptions, total=False):
     gan: GanParameters | None
     diffusion: DiffusionParameters | None
     autoregressive: AutoregressiveParameters | None
+    hybrid: HybridParameters | None
 
 
 class InterpolateOptions(ConditionOptions, EncodingOptions, total=False):
@@ -150,12 +156,20 @@ class ScoreOptions(ConditionOptions, total=False):
 _SAMPLING = frozenset(TextOptions.__annotations__) - frozenset(CallOptions.__annotations__) - {"count"}
 _SIZE = ("width_px", "height_px", "duration_s", "rows")
 _FAMILIES = ("gan", "vae", "flow", "diffusion", "autoregressive")
+_NAMES: Mapping[type, str] = {
+    TextParameters: "text",
+    GanParameters: "gan",
+    VaeParameters: "vae",
+    FlowParameters: "flow",
+    DiffusionParameters: "diffusion",
+    AutoregressiveParameters: "autoregressive",
+}
 
 
 def options(given: CallOptions) -> generation_pb2.Options:
     """The options that every request carries."""
     message = generation_pb2.Options()
-    for name in ("model", "seed", "request_id", "partial_on_deadline"):
+    for name in ("model", "seed", "request_id", "partial_on_deadline", "intent"):
         set_field(message, name, given.get(name), f"options.{name}")
     if (priority := given.get("priority")) is not None:
         message.priority = PRIORITY_TO_WIRE[named(Priority, priority, "options.priority")]
@@ -267,12 +281,22 @@ def _family_parameters(message: Any, given: Mapping[str, Any]) -> None:
             continue
         if (other := message.WhichOneof("parameters")) is not None:
             raise invalid(name, f"excludes {other}: a request carries parameters of one family")
-        wanted = getattr(message, name)
-        wanted.SetInParent()
-        for key, value in asdict(parameters).items():
-            if isinstance(value, DiffusionSampler):
-                value = DIFFUSION_SAMPLER_TO_WIRE[value]
-            set_field(wanted, key, value, f"{name}.{key}")
+        _set_parameters(getattr(message, name), parameters, name)
+    if (hybrid := given.get("hybrid")) is not None:
+        if (other := message.WhichOneof("parameters")) is not None:
+            raise invalid("hybrid", f"excludes {other}: a request carries parameters of one family")
+        message.hybrid.SetInParent()
+        for stage, parameters in hybrid.stages.items():
+            name = _NAMES[type(parameters)]
+            _set_parameters(getattr(message.hybrid.stages[stage], name), parameters, f"hybrid.stages[{stage}].{name}")
+
+
+def _set_parameters(message: Any, parameters: Any, path: str) -> None:
+    message.SetInParent()
+    for key, value in asdict(parameters).items():
+        if isinstance(value, DiffusionSampler):
+            value = DIFFUSION_SAMPLER_TO_WIRE[value]
+        set_field(message, key, value, f"{path}.{key}")
 
 
 def _condition(message: Any, given: ConditionOptions) -> None:

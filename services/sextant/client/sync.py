@@ -17,7 +17,7 @@ from sextant.client.inputs import Content
 from sextant.client.interrupts import interrupt_after
 from sextant.client.services import SERVICES, Services, is_serving
 from sextant.contract.events import Likelihood
-from sextant.contract.media import Latent, Media, Modality
+from sextant.contract.media import Latent, Media
 from sextant.contract.tasks import TaskKind
 from sextant.contract.v1 import generation_pb2, models_pb2
 
@@ -226,16 +226,13 @@ class Client:
 
     def decide(
         self,
-        task: TaskKind | str,
+        task: TaskKind | str | None = None,
         *,
-        input: Modality | str | None = None,  # noqa: A002 - the contract's name
-        output: Modality | str | None = None,
-        deadline_s: float = 0.0,
         timeout: float | None = None,
-        **options: Unpack[requests.CallOptions],
+        **options: Unpack[lookups.DecideOptions],
     ) -> answers.Decided:
-        """What the guide would choose, and why."""
-        message = lookups.decide_request(task, input, output, deadline_s, options)
+        """What the guide would choose, and why; `intent` may say in plain words what `task` would."""
+        message = lookups.decide_request(task, options)
         return from_wire.decided(self._call(self._services.guide.Decide, message, timeout).decision)
 
     def models(self, *, timeout: float | None = None) -> list[answers.Served]:

@@ -4,6 +4,8 @@ A replica answers a `Request` with `Event`s: per item progress and chunks, then 
 are numbered from 0 and depend on the request alone, never on timing or batch mates, so a stream can be
 continued on another replica by number. How the events of several items interleave is a matter of timing;
 the gateway numbers them anew for the client.
+
+No slots here, in `media` and in `tasks`: without them a pickled event takes 9 us instead of 17, both ways together.
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +31,7 @@ class FinishReason(StrEnum):
     DEADLINE = "deadline"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TokenAlternative:
     """A token that could have stood somewhere; `logprob_nats` before temperature and filters."""
 
@@ -38,7 +40,7 @@ class TokenAlternative:
     logprob_nats: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TokenLogProb:
     """A token that stands somewhere, with the most likely ones at its place if they were asked for."""
 
@@ -48,7 +50,7 @@ class TokenLogProb:
     alternatives: tuple[TokenAlternative, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TextDelta:
     """More text, in whole characters; `tokens` only where log-probabilities were asked for."""
 
@@ -56,7 +58,7 @@ class TextDelta:
     tokens: tuple[TokenLogProb, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Likelihood:
     """How likely an item is, in nats; `dimensions` counts tokens, pixels x channels, samples or columns."""
 
@@ -67,17 +69,29 @@ class Likelihood:
     tokens: tuple[TokenLogProb, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
+class StageUsage:
+    """Network steps that an item took in one stage of a hybrid."""
+
+    stage: str
+    steps: int
+
+
+@dataclass(frozen=True)
 class Usage:
-    """What an item used; `queue_s` is how long it waited in the replica before its first step, in seconds."""
+    """What an item used; `queue_s` is how long it waited in the replica before its first step, in seconds.
+
+    `stages` says of a hybrid's steps where they were taken.
+    """
 
     steps: int = 0
     prompt_tokens: int = 0
     generated_tokens: int = 0
     queue_s: float = 0.0
+    stages: tuple[StageUsage, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Progress:
     """Steps made of steps in all (0 where not known beforehand), with the best current estimate if wanted."""
 
@@ -87,7 +101,7 @@ class Progress:
     preview: Media | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chunk:
     """A final piece of an item."""
 
@@ -95,7 +109,7 @@ class Chunk:
     delta: TextDelta | Audio
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Result:
     """A whole item: its content (a `Likelihood` for Score), why it ended, what it used.
 
@@ -109,7 +123,7 @@ class Result:
     fills: tuple[tuple[TokenAlternative, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Event:
     """One event; `sequence` counts from 0 within its item."""
 

@@ -89,7 +89,15 @@ def encode_tasks(message: generation_pb2.EncodeRequest, seed: int) -> tuple[Task
     parameters = read_parameters(message, found)
     found.raise_any()
     return tuple(
-        Task(kind=TaskKind.ENCODE, seed=seed, index=index, source=item, conditions=conditions, parameters=parameters)
+        Task(
+            kind=TaskKind.ENCODE,
+            seed=seed,
+            index=index,
+            source=item,
+            space=message.options.guarantees.latent_space,
+            conditions=conditions,
+            parameters=parameters,
+        )
         for index, item in enumerate(items)
     )
 

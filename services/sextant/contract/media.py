@@ -19,21 +19,21 @@ class Modality(StrEnum):
     TENSOR = "tensor"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Text:
     """UTF-8 text."""
 
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Image:
     """A picture: `pixels` is uint8[height, width, channels], channels 1 (grey), 3 (RGB) or 4 (RGBA)."""
 
     pixels: NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Audio:
     """Sound: `samples` is float32[time, channels] in [-1, 1]."""
 
@@ -41,14 +41,14 @@ class Audio:
     sample_rate_hz: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Music:
     """Notes, as a complete Standard MIDI File."""
 
     midi: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """Rows of numbers: `values` is float[rows, columns]."""
 
@@ -56,7 +56,7 @@ class Table:
     values: NDArray[np.floating]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Latent:
     """A point of the latent space `space`, or a diagonal Gaussian where `variance` (same shape) is given."""
 
@@ -65,7 +65,7 @@ class Latent:
     variance: NDArray[np.floating] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tensor:
     """A raw array."""
 

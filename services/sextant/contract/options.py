@@ -27,6 +27,7 @@ LONGEST_REQUEST_ID = 128
 # As long as manifests allow; a longer name is refused rather than repeated in answers and logs.
 LONGEST_MODEL_NAME = 64
 LONGEST_LATENT_SPACE = 128
+LONGEST_INTENT = 1000
 
 
 class Priority(StrEnum):
@@ -61,6 +62,7 @@ class Options:
     seed: int | None = None
     request_id: str = ""
     partial_on_deadline: bool = False
+    intent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ def options_of(message: AnyRequest) -> Options:
         found.add("options.model", f"is longer than any name of a model, {LONGEST_MODEL_NAME} characters")
     if len(options.guarantees.latent_space) > LONGEST_LATENT_SPACE:
         found.add("options.guarantees.latent_space", f"is longer than any id, {LONGEST_LATENT_SPACE} characters")
+    if len(options.intent) > LONGEST_INTENT:
+        found.add("options.intent", f"is longer than {LONGEST_INTENT} characters")
     request_id = options.request_id
     if len(request_id) > LONGEST_REQUEST_ID or not (request_id.isascii() and request_id.isprintable()):
         found.add("options.request_id", f"must be printable ASCII, {LONGEST_REQUEST_ID} characters at most")
@@ -93,6 +97,7 @@ def options_of(message: AnyRequest) -> Options:
         seed=options.seed if options.HasField("seed") else None,
         request_id=request_id,
         partial_on_deadline=options.partial_on_deadline,
+        intent=options.intent,
     )
 
 

@@ -11,7 +11,9 @@ from sextant.contract.tasks import (
     FillMaskParameters,
     FlowParameters,
     GanParameters,
+    HybridParameters,
     Parameters,
+    StageParameters,
     TextParameters,
     VaeParameters,
 )
@@ -34,13 +36,33 @@ def parameters_family(message: AnyRequest) -> str | None:
 
 
 def read_parameters(message: AnyRequest, found: Violations) -> Parameters | None:
-    """The parameters as a dataclass of `tasks`, None for a hybrid's; adds what is wrong."""
+    """The parameters as a dataclass of `tasks`; adds what is wrong."""
     name = _parameters_name(message)
     if name is None:
         return None
     parameters: Message = getattr(message, name)
+    if isinstance(parameters, generation_pb2.HybridParameters):
+        return _read_stages(parameters, name, found)
+    return _read_stage(parameters, name, found)
+
+
+def _read_stages(message: generation_pb2.HybridParameters, path: str, found: Violations) -> HybridParameters:
+    stages = {}
+    for stage in sorted(message.stages):
+        given = message.stages[stage]
+        kind = given.WhichOneof("parameters")
+        read = None
+        if kind is not None:
+            read = _read_stage(getattr(given, kind), f"{path}.stages[{quoted(stage)}].{kind}", found)
+        if read is not None:
+            stages[stage] = read
+    return HybridParameters(stages)
+
+
+def _read_stage(parameters: Message, path: str, found: Violations) -> StageParameters | None:
+    """The parameters of one model, which stand at `path`."""
     if isinstance(parameters, generation_pb2.TextParameters):
-        return _read_text(parameters, name, found)
+        return _read_text(parameters, path, found)
     if isinstance(parameters, generation_pb2.FillMaskParameters):
         return FillMaskParameters(parameters.candidates or _DEFAULT_CANDIDATES)
     if isinstance(parameters, generation_pb2.GanParameters):
@@ -55,13 +77,9 @@ def read_parameters(message: AnyRequest, found: Violations) -> Parameters | None
     if isinstance(parameters, generation_pb2.FlowParameters):
         return FlowParameters(temperature=_given(parameters, "temperature"))
     if isinstance(parameters, generation_pb2.DiffusionParameters):
-        return _read_diffusion(parameters, name, found)
+        return _read_diffusion(parameters, path, found)
     if isinstance(parameters, generation_pb2.AutoregressiveParameters):
         return AutoregressiveParameters(_given(parameters, "temperature"), _given(parameters, "top_p"))
-    if isinstance(parameters, generation_pb2.HybridParameters):
-        for stage in sorted(parameters.stages):
-            if parameters.stages[stage].HasField("text"):
-                _check_stops(parameters.stages[stage].text, f"{name}.stages[{quoted(stage)}].text", found)
     return None
 
 

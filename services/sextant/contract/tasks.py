@@ -25,7 +25,7 @@ class Role(StrEnum):
     ASSISTANT = "assistant"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChatMessage:
     """One message of a conversation."""
 
@@ -33,16 +33,21 @@ class ChatMessage:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Conditions:
-    """What the result should be like, besides the prompt."""
+    """What the result should be like, besides the prompt.
+
+    `media` may hold latents: embeddings that a model is conditioned on, told apart by their spaces. `negative` is what
+    guidance leads away from, in place of nothing at all.
+    """
 
     class_label: str = ""
     attributes: dict[str, str] = field(default_factory=dict)
     media: tuple[Media, ...] = ()
+    negative: tuple[Media, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TextParameters:
     """How a language model samples; None takes the bundle's default. Ranges as in generation.proto."""
 
@@ -59,14 +64,14 @@ class TextParameters:
     beams: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FillMaskParameters:
     """How an encoder fills the blanks of a sentence."""
 
     candidates: int = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GanParameters:
     """How a GAN samples and inverts; None takes the bundle's default. Ranges as in generation.proto."""
 
@@ -75,7 +80,7 @@ class GanParameters:
     inversion_steps: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VaeParameters:
     """How a VAE samples and scores; None takes the bundle's default. Ranges as in generation.proto."""
 
@@ -83,7 +88,7 @@ class VaeParameters:
     importance_samples: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FlowParameters:
     """How a flow samples; None takes the bundle's default. Ranges as in generation.proto."""
 
@@ -101,7 +106,7 @@ class DiffusionSampler(StrEnum):
     FLOW_EULER = "flow-euler"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DiffusionParameters:
     """How a diffusion model samples; None takes the bundle's default. Ranges as in generation.proto.
 
@@ -115,7 +120,7 @@ class DiffusionParameters:
     preview_every_steps: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AutoregressiveParameters:
     """How PixelCNN and WaveNet sample; None takes the bundle's default. Ranges as in generation.proto."""
 
@@ -123,8 +128,7 @@ class AutoregressiveParameters:
     top_p: float | None = None
 
 
-# One dataclass per message of generation.proto.
-Parameters = (
+StageParameters = (
     TextParameters
     | FillMaskParameters
     | GanParameters
@@ -135,7 +139,18 @@ Parameters = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
+class HybridParameters:
+    """How a hybrid runs: parameters by name of its stage, for those that should depart from their defaults."""
+
+    stages: dict[str, StageParameters]
+
+
+# One dataclass per message of generation.proto.
+Parameters = StageParameters | HybridParameters
+
+
+@dataclass(frozen=True)
 class Size:
     """What the output should measure; fields at 0 take the model's own size."""
 
@@ -152,7 +167,7 @@ class InterpolationPath(StrEnum):
     SPHERICAL = "spherical"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Walk:
     """One frame of a path through a latent space: `position` is 0 at the start and 1 at the end.
 
@@ -168,14 +183,15 @@ class Walk:
     traverse_index: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Task:
     """One item of work for a sampler.
 
     `index` is the item's place in the request: item i depends on (seed, index) alone. `prompt` and `chat`
     exclude each other. `source` is what Transform, Encode, Decode and Score work on; `context` is what a
-    scored text follows. `walk` is set for Interpolate alone: a task is one frame. `mask` says where Transform
-    may change its source (white), `strength` how far, in (0, 1]. `parameters` is None where the caller gave none.
+    scored text follows. `space` is the latent space to encode to, of a model that has several. `walk` is set for
+    Interpolate alone: a task is one frame. `mask` says where Transform may change its source (white), `strength` how
+    far, in (0, 1]. `parameters` is None where the caller gave none.
     """
 
     kind: TaskKind
@@ -185,6 +201,7 @@ class Task:
     chat: tuple[ChatMessage, ...] = ()
     source: Media | None = None
     context: str = ""
+    space: str = ""
     conditions: Conditions = Conditions()
     parameters: Parameters | None = None
     size: Size = Size()
@@ -193,7 +210,7 @@ class Task:
     strength: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Interpolation:
     """A path as it is asked for: ends that are data must be encoded before there are tasks."""
 
@@ -218,7 +235,7 @@ class Interpolation:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """What the gateway sends to a replica.
 

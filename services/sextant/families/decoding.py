@@ -17,7 +17,7 @@ def with_label(name: str, rows: NDArray[np.float32], label: int | None) -> Rows:
 
 @dataclass(slots=True)
 class Decoding:
-    """`z` float32[d], drawn, given or walked to, and the class where `network` knows any.
+    """`z` float32[d] or float32[c, h, w], drawn, given or walked to, and the class where `network` knows any.
 
     `field` of the request is what `z` comes from: to blame where the network overflows.
     """

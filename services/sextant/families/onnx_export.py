@@ -54,13 +54,15 @@ def rounded(module: nn.Module) -> nn.Module:
     return plain.requires_grad_(False)
 
 
-def export(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> Exported:
+def export(
+    module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], *, most_rows: int = 4096
+) -> Exported:
     """`module` as ONNX, compared with itself. `inputs` are examples of several rows, by name and in order.
 
-    The first axis of all inputs and outputs counts rows and may have any length. Errors are the largest over all
-    outputs, for one row and for several; the relative one is over the largest magnitude of the output.
+    The first axis of all inputs and outputs counts rows, of which there are at most `most_rows`. Errors are the
+    largest over all outputs, for one row and for several; the relative one is over the largest magnitude of the output.
     """
-    rows = torch.export.Dim("rows", min=1, max=4096)
+    rows = torch.export.Dim("rows", min=1, max=most_rows)
     program = torch.onnx.export(
         module.eval(),
         tuple(inputs.values()),

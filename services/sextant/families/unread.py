@@ -11,8 +11,8 @@ P = TypeVar("P")
 def refuse_unread(task: Task, *read: str) -> None:
     """`InvalidRequest` for every field that is set and not among those `read`.
 
-    The fields are "prompt", "chat", "context", "conditions.attributes", "conditions.media", "mask", "strength" and
-    "parameters"; a class is `labels.read_class`'s to refuse.
+    The fields are "prompt", "chat", "context", "conditions.attributes", "conditions.media", "conditions.negative",
+    "mask", "strength" and "parameters"; a class is `labels.read_class`'s to refuse.
     """
     present = {
         "prompt": bool(task.prompt),
@@ -20,6 +20,7 @@ def refuse_unread(task: Task, *read: str) -> None:
         "context": bool(task.context),
         "conditions.attributes": bool(task.conditions.attributes),
         "conditions.media": bool(task.conditions.media),
+        "conditions.negative": bool(task.conditions.negative),
         "mask": task.mask is not None,
         "strength": task.strength is not None,
         "parameters": task.parameters is not None,

@@ -136,8 +136,8 @@ class Calls:
             metrics.IN_FLIGHT.labels(task).dec()
             _observe(call, code)
 
-    async def look_up(self, message: Any, context: Context, work: Callable[[], T]) -> T:
-        """Run `work`, which reaches no model and does not wait: with an id and typed errors, but not counted."""
+    async def look_up(self, message: Any, context: Context, work: Callable[[], Awaitable[T]]) -> T:
+        """Run `work`, which makes nothing for the caller: with an id and typed errors, but not counted."""
         request_id = uuid.uuid4().hex
         try:
             await context.send_initial_metadata(((REQUEST_ID_KEY, request_id),))
@@ -146,7 +146,7 @@ class Calls:
             if self.draining:
                 raise Draining("this gateway is stopping")
             wire.check(message)
-            return work()
+            return await work()
         except Exception as error:
             await abort(context, to_status(error, request_id))
 

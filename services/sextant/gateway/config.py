@@ -31,6 +31,8 @@ class GatewayConfig(BaseModel):
     max_message_bytes: int = Field(default=32 * 2**20, ge=1024)
     # How many calls one connection may have open.
     max_concurrent_streams: int = Field(default=1000, ge=1)
+    # Hybrids that this gateway runs, over the models of the cluster: names with commas between.
+    hybrids: str = ""
     # How long running calls may take to finish once the gateway is told to stop, in seconds.
     drain_seconds: float = Field(default=30.0, ge=0, allow_inf_nan=False)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")

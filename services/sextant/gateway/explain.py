@@ -36,14 +36,24 @@ def decision_message(decision: Decision) -> guide_pb2.Decision:
                 family=family_message(rejection.family),
                 reason=_REASONS[rejection.reason],
                 explanation=rejection.explanation,
+                tier=rejection.tier,
+                predicted_latency_s=rejection.latency_s or 0.0,
             )
             for rejection in decision.rejections
         ],
         counterfactuals=[
-            guide_pb2.Counterfactual(change=other.change, model=other.model, family=family_message(other.family))
+            guide_pb2.Counterfactual(
+                change=other.change,
+                model=other.model,
+                family=family_message(other.family),
+                tier=other.tier,
+                predicted_latency_s=other.latency_s or 0.0,
+                quality=other.quality,
+            )
             for other in decision.counterfactuals
         ],
         explanation=decision.explanation,
+        canary=decision.canary,
     )
     if decision.choice is not None:
         message.choice.CopyFrom(_candidate(decision.choice))
@@ -51,6 +61,17 @@ def decision_message(decision: Decision) -> guide_pb2.Decision:
         rule = decision.rule
         message.rule.CopyFrom(guide_pb2.Rule(name=rule.name, line=rule.line, reason=rule.reason))
     return message
+
+
+def tier_message(choice: Candidate) -> guide_pb2.Tier:
+    """How well an answer was made, and what was expected of it."""
+    return guide_pb2.Tier(
+        name=choice.tier.name,
+        steps=choice.tier.steps,
+        set_for_deadline=choice.sets_way,
+        quality=choice.quality,
+        predicted_latency_s=choice.latency_s or 0.0,
+    )
 
 
 def model_message(served: ServedModel) -> models_pb2.Model:
@@ -99,4 +120,5 @@ def _candidate(candidate: Candidate) -> guide_pb2.Candidate:
         version=candidate.version,
         predicted_latency_s=candidate.latency_s or 0.0,
         quality=candidate.quality,
+        tier=candidate.tier.name,
     )

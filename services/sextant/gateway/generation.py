@@ -2,26 +2,29 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import sextant
+from sextant.bundles.manifest import HYBRID
 from sextant.contract import to_wire
 from sextant.contract.errors import BundleRefused, InvalidRequest, NoRoute, SextantError, UnsupportedTask
 from sextant.contract.events import Chunk, Event, Likelihood, Result
 from sextant.contract.from_wire import parameters_family
 from sextant.contract.media import Audio, Image, Latent
+from sextant.contract.options import options_of
 from sextant.contract.tasks import Request, Task, TaskKind
 from sextant.contract.v1 import generation_pb2, guide_pb2, media_pb2
 from sextant.gateway import metrics, plans
 from sextant.gateway.calls import Call, Calls, Context, draw_seed
+from sextant.gateway.desk import Desk, Work, in_its_tier, lots_of, note_decision
 from sextant.gateway.dispatch import Dispatcher
-from sextant.gateway.explain import decision_message, family_message
+from sextant.gateway.explain import decision_message, family_message, tier_message
 from sextant.gateway.guide.decision import Decision, Wanted
-from sextant.gateway.guide.router import decide
-from sextant.gateway.guide.schema import Guide
+from sextant.gateway.intents import Understood, is_explicit, spelled_out
 from sextant.gateway.interpolation import check_path, frames
 from sextant.gateway.plans import Plan, Planner
 from sextant.replicas.served import ServedModel
@@ -41,8 +44,10 @@ class _Answer:
     plan: Plan
     seed: int
     served: ServedModel
+    work: Work
     decision: guide_pb2.Decision
     items: dict[int, generation_pb2.ItemReceipt] = field(default_factory=dict)
+    stage_steps: dict[str, int] = field(default_factory=dict)
 
     def accepted(self) -> generation_pb2.GenerateEvent:
         """The stream's first event."""
@@ -58,6 +63,8 @@ class _Answer:
             prompt_tokens=usage.prompt_tokens,
             generated_tokens=usage.generated_tokens,
         )
+        for part in usage.stages:
+            self.stage_steps[part.stage] = self.stage_steps.get(part.stage, 0) + part.steps
         place = (self.call.task, self.call.family, self.call.model)
         metrics.ITEMS.labels(*place).inc()
         metrics.STEPS.labels(*place).inc(usage.steps)
@@ -87,15 +94,33 @@ class _Answer:
             total_s=call.elapsed_s(),
             retries=call.stats.retries,
             decision=self.decision,
+            tier=tier_message(self.work.choice),
+            stages=self._stages(),
         )
+
+    def _stages(self) -> list[generation_pb2.StageReceipt]:
+        """A hybrid's stages that took part, in the order in which they ran."""
+        served = {stage.stage: stage for stage in self.served.stages if stage.task is self.call.task}
+        return [
+            generation_pb2.StageReceipt(
+                stage=name,
+                model=served[name].model,
+                family=family_message(served[name].family),
+                version=served[name].version,
+                bundle_digest=served[name].digest,
+                provider=served[name].provider,
+                steps=steps,
+            )
+            for name, steps in self.stage_steps.items()
+        ]
 
 
 class GenerationServicer:
     """Answers the six tasks through a dispatcher."""
 
-    def __init__(self, dispatcher: Dispatcher, guide: Guide, calls: Calls) -> None:
+    def __init__(self, dispatcher: Dispatcher, desk: Desk, calls: Calls) -> None:
         self._dispatcher = dispatcher
-        self._guide = guide
+        self._desk = desk
         self._calls = calls
 
     async def Generate(self, message: Any, context: Context) -> None:  # noqa: N802 - the contract's name
@@ -118,7 +143,7 @@ class GenerationServicer:
         """Answers with a latent per item."""
 
         async def work(call: Call) -> generation_pb2.EncodeResponse:
-            answer = await self._decide(call, message, plans.plan_encode)
+            answer = await self._decide(call, message, context, plans.plan_encode)
             items = await self._gather(answer, context, _latent)
             return generation_pb2.EncodeResponse(latents=[item.latent for item in items], receipt=answer.receipt())
 
@@ -128,7 +153,7 @@ class GenerationServicer:
         """Answers with a medium per latent."""
 
         async def work(call: Call) -> generation_pb2.DecodeResponse:
-            answer = await self._decide(call, message, plans.plan_decode)
+            answer = await self._decide(call, message, context, plans.plan_decode)
             encoding = answer.plan.encoding
             items = await self._gather(answer, context, lambda r: to_wire.result_message(r, encoding).media)
             return generation_pb2.DecodeResponse(items=items, receipt=answer.receipt())
@@ -139,7 +164,7 @@ class GenerationServicer:
         """Answers with a likelihood per item."""
 
         async def work(call: Call) -> generation_pb2.ScoreResponse:
-            answer = await self._decide(call, message, plans.plan_score)
+            answer = await self._decide(call, message, context, plans.plan_score)
             likelihoods = await self._gather(answer, context, _likelihood)
             return generation_pb2.ScoreResponse(likelihoods=likelihoods, receipt=answer.receipt())
 
@@ -149,7 +174,7 @@ class GenerationServicer:
         """Accepted, the replica's events, the receipt; numbered without gaps."""
 
         async def work(call: Call) -> None:
-            answer = await self._decide(call, message, planner)
+            answer = await self._decide(call, message, context, planner)
             sequence = 0
             async with aclosing(self._batches(answer, context)) as batches:
                 async for batch in batches:
@@ -167,8 +192,9 @@ class GenerationServicer:
 
         await self._calls.answer(task, message, context, work)
 
-    async def _decide(self, call: Call, message: Any, planner: Planner) -> _Answer:
+    async def _decide(self, call: Call, message: Any, context: Context, planner: Planner) -> _Answer:
         """Understand the message and choose the model. Raises what the caller must be told."""
+        message, understood = await self._in_fields(call.task, message, context)
         if any(field_.name in _MEDIA_FIELDS for field_, _ in message.ListFields()):
             # Media are decoded here, which takes time that the other streams need.
             plan, seed = await asyncio.to_thread(plans.understand, message, planner, draw_seed)
@@ -178,19 +204,41 @@ class GenerationServicer:
         if refused is not None:
             raise BundleRefused(plan.wanted.model, refused)
         models = self._dispatcher.models()
-        decision = decide(self._guide, models, plan.wanted)
-        if decision.choice is None:
-            if plan.wanted.model:
-                raise UnsupportedTask(plan.wanted.model, decision.explanation)
-            _check_family(message, self._guide, models, plan.wanted)
+        wanted = replace(plan.wanted, deadline_s=context.time_remaining(), lots=lots_of(seed))
+        decision = self._desk.decide(models, wanted)
+        choice = decision.choice
+        if choice is None:
+            if wanted.model:
+                raise UnsupportedTask(wanted.model, decision.explanation)
+            self._check_family(message, models, wanted)
             raise NoRoute(_why_not(decision))
-        served = models[decision.choice.model]
-        call.family, call.model = served.manifest.family, decision.choice.model
-        metrics.DECISIONS.labels(decision.rule.name if decision.rule else "named", call.model).inc()
+        served = models[choice.model]
+        call.family, call.model = served.manifest.family, choice.model
+        note_decision(decision)
         _check_parameters(message, served)
         if plan.path is not None:
             check_path(plan.path, served.manifest)
-        return _Answer(call, plan, seed, served, decision_message(decision))
+        plan = replace(plan, tasks=in_its_tier(plan.tasks, choice))
+        work = Work(wanted, decision, choice, time.monotonic(), learns=not wanted.encodes)
+        told = decision_message(decision)
+        if understood is not None:
+            told.understood.CopyFrom(understood.message())
+        return _Answer(call, plan, seed, served, work, told)
+
+    async def _in_fields(self, task: TaskKind, message: Any, context: Context) -> tuple[Any, Understood | None]:
+        """The request with what its plain words mean put into its fields, where it says nothing else."""
+        words = options_of(message).intent
+        if not words or is_explicit(message):
+            return message, None
+        budget_s = context.time_remaining()
+        understood = await self._desk.intents.understood(words, self._desk.guide, "options.intent", budget_s)
+        return spelled_out(message, task, understood), understood
+
+    def _check_family(self, message: Any, models: Mapping[str, ServedModel], wanted: Wanted) -> None:
+        """Where it is the parameters alone that no model fits, it is they that are wrong."""
+        if wanted.family is not None and self._desk.decide(models, replace(wanted, family=None)).choice is not None:
+            given = message.WhichOneof("parameters")
+            raise InvalidRequest(given, f"is for a {wanted.family}, and no served {wanted.family} can do this")
 
     def _batches(self, answer: _Answer, context: Context) -> AsyncGenerator[Sequence[Event], None]:
         """The replica's events; closing this early cancels what runs there."""
@@ -204,7 +252,8 @@ class GenerationServicer:
             request = Request(call.request_id, call.model, tasks, budget_s, partial=plan.partial)
             return self._dispatcher.stream(request, call.stats)
 
-        return stream(plan.tasks) if plan.path is None else frames(plan.path, answer.seed, stream)
+        batches = stream(plan.tasks) if plan.path is None else frames(plan.path, answer.seed, stream)
+        return self._desk.followed(answer.work, call.request_id, plan.tasks, batches)
 
     async def _gather(self, answer: _Answer, context: Context, encoded: Callable[[Result], W]) -> list[W]:
         """All items as messages, in order; the receipt's digests are of what is sent."""
@@ -263,18 +312,16 @@ def _sha256(item: media_pb2.Media | generation_pb2.Likelihood) -> bytes:
 
 
 def _check_parameters(message: Any, served: ServedModel) -> None:
-    """Parameters of one family make no sense to another; the fault is named by the field that is set."""
+    """Parameters of one family make no sense to another; the fault is named by the field that is set.
+
+    A hybrid takes those of one of its stages too, and says itself where they are of none.
+    """
     family = parameters_family(message)
+    if served.manifest.family == HYBRID:
+        return
     if family is not None and served.manifest.family in _FAMILIES and family != served.manifest.family:
         given = message.WhichOneof("parameters")
         raise InvalidRequest(given, f"is for a {family}, and {served.manifest.name} is a {served.manifest.family}")
-
-
-def _check_family(message: Any, guide: Guide, models: Mapping[str, ServedModel], wanted: Wanted) -> None:
-    """Where it is the parameters alone that no model fits, it is they that are wrong."""
-    if wanted.family is not None and decide(guide, models, replace(wanted, family=None)).choice is not None:
-        given = message.WhichOneof("parameters")
-        raise InvalidRequest(given, f"is for a {wanted.family}, and no served {wanted.family} can do this")
 
 
 _FAMILIES: Mapping[str, None] = dict.fromkeys(

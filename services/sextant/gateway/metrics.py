@@ -21,6 +21,29 @@ STEPS = Counter("sextant_steps_total", "Network steps that items took part in.",
 TOKENS = Counter("sextant_tokens_total", "Tokens read (prompt) and made (generated).", ["model", "kind"])
 RETRIES = Counter("sextant_retries_total", "Requests moved to another replica.", ["model"])
 DECISIONS = Counter("sextant_route_decisions_total", "Decisions, by the row that fired.", ["rule", "model"])
+CANARIES = Counter("sextant_canary_decisions_total", "Decisions for a row's canary.", ["rule", "model"])
+SHADOWS = Counter(
+    "sextant_shadow_requests_total",
+    "Requests that a shadow was to answer too: same or different content, failed, or dropped under load.",
+    ["rule", "model", "outcome"],
+)
+SHADOW_SECONDS = Histogram(
+    "sextant_shadow_seconds",
+    "Time to the whole answer of requests that a shadow answered too: the chosen model's and the shadow's.",
+    ["rule", "model", "role"],
+    buckets=_LATENCY,
+)
+SHADOW_BITS = Histogram(
+    "sextant_shadow_extra_bits_per_dimension",
+    "Bits per dimension by the shadow minus those by the chosen model, for each item that both scored.",
+    ["rule", "model"],
+    buckets=(-1.0, -0.3, -0.1, -0.03, -0.01, 0.0, 0.01, 0.03, 0.1, 0.3, 1.0),
+)
+INTENTS = Counter("sextant_intents_total", "Requests in plain words, by the row they mean, or refused.", ["row"])
+GUIDE_RELOADS = Counter("sextant_guide_reloads_total", "Guides taken over while running.")
+GUIDE_FAILURES = Counter("sextant_guide_reload_failures_total", "Changed guides that were broken; the old one stayed.")
+GUIDE_LOADED = Gauge("sextant_guide_loaded_timestamp_seconds", "When the guide in force was read, in Unix time.")
+GUIDE = Info("sextant_guide", "The guide in force.")
 RECEIVED_BYTES = Counter("sextant_received_bytes_total", "Bytes of request messages.", ["method"])
 SENT_BYTES = Counter("sextant_sent_bytes_total", "Bytes of answers and events.", ["method"])
 READY = Gauge("sextant_ready", "1 while every configured model is warm and the gateway is not draining.")

@@ -22,7 +22,7 @@ class ModelsServicer:
     ) -> models_pb2.ListModelsResponse:
         """All served models that match, in order of their names."""
 
-        def work() -> models_pb2.ListModelsResponse:
+        async def work() -> models_pb2.ListModelsResponse:
             task = TASK_KIND_FROM_WIRE.get(message.task)
             models = [
                 model_message(served)
@@ -39,7 +39,7 @@ class ModelsServicer:
     ) -> models_pb2.GetModelResponse:
         """One model by name."""
 
-        def work() -> models_pb2.GetModelResponse:
+        async def work() -> models_pb2.GetModelResponse:
             if not message.name:
                 raise InvalidRequest("name", "is required")
             models = self._dispatcher.models()

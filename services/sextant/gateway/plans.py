@@ -7,7 +7,16 @@ from typing import Any
 from sextant.contract import from_wire
 from sextant.contract.media import MODALITY_OF, Image, Latent, Media, Modality
 from sextant.contract.options import AnyRequest, Encoding, Options, encoding_of, options_of
-from sextant.contract.tasks import Interpolation, Task, TaskKind
+from sextant.contract.tasks import (
+    DiffusionParameters,
+    DiffusionSampler,
+    GanParameters,
+    Interpolation,
+    Parameters,
+    Task,
+    TaskKind,
+    TextParameters,
+)
 from sextant.contract.v1 import generation_pb2
 from sextant.contract.wire_enums import MODALITY_FROM_WIRE
 from sextant.gateway.guide.decision import Wanted
@@ -40,7 +49,8 @@ def plan_generate(message: generation_pb2.GenerateRequest, options: Options, see
     # The guide looks for a model that reads words; one that is named says itself, by the field, that it does not.
     words = message.HasField("prompt") or message.HasField("chat")
     read = Modality.TEXT if words and not options.model else None
-    return Plan(_wanted(TaskKind.GENERATE, options, message, input=read, output=output), tasks, encoding_of(message))
+    wanted = _wanted(TaskKind.GENERATE, options, message, input=read, output=output)
+    return Plan(replace(wanted, size=(message.size.height_px, message.size.width_px)), tasks, encoding_of(message))
 
 
 def plan_transform(message: generation_pb2.TransformRequest, options: Options, seed: int) -> Plan:
@@ -97,7 +107,23 @@ def understand(message: Any, planner: Planner, draw_seed: Callable[[], int]) -> 
     """The plan of a message, and the seed in use: the caller's, or one drawn here."""
     options = options_of(message)
     seed = draw_seed() if options.seed is None else options.seed
-    return replace(planner(message, options, seed), partial=options.partial_on_deadline), seed
+    plan = planner(message, options, seed)
+    count = len(plan.tasks) if plan.path is None else plan.path.frames
+    sampler, steps = _way(plan.tasks[0].parameters if plan.tasks else None)
+    wanted = replace(plan.wanted, count=count, sampler=sampler, steps=steps)
+    return replace(plan, wanted=wanted, partial=options.partial_on_deadline), seed
+
+
+def _way(parameters: Parameters | None) -> tuple[DiffusionSampler | None, int | None]:
+    """What the request says of how to run: the sampler, and the number of steps."""
+    match parameters:
+        case DiffusionParameters():
+            return parameters.sampler, parameters.steps
+        case TextParameters():
+            return None, parameters.max_tokens
+        case GanParameters():
+            return None, parameters.inversion_steps
+    return None, None
 
 
 def _picture(given: Media | None) -> tuple[int, int] | None:

@@ -1,37 +1,45 @@
-"""Dispatch to Ray Serve: finds the replicas, sends requests, and carries streams over the loss of a replica."""
+"""Dispatch to the replicas that Ray Serve runs: finds them, picks one, and carries streams over its loss.
+
+Serve places, heals and upgrades replicas and says how to reach them; requests and events pass it by (`replicas.link`).
+"""
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import random
 import time
-import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from sextant.contract.errors import DeadlineExceeded, ModelNotFound, ModelUnavailable
+from sextant.contract.errors import DeadlineExceeded, Draining, ModelNotFound, ModelUnavailable
 from sextant.contract.events import Event, Result
 from sextant.contract.tasks import Request
 from sextant.gateway.dispatch import StreamStats
+from sextant.gateway.replica import Replica
 from sextant.replicas.environment import set_ray_environment
-from sextant.replicas.messages import Failed, Hello
-from sextant.replicas.served import Offer, ServedModel
+from sextant.replicas.link import LinkLost, Stranger
+from sextant.replicas.messages import Introduction
+from sextant.replicas.served import ServedModel
 
 set_ray_environment()
 
 import ray  # noqa: E402 - its switches are read on import
 from ray import serve  # noqa: E402
-from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError  # noqa: E402
+from ray.serve.exceptions import DeploymentUnavailableError  # noqa: E402
 from ray.serve.handle import DeploymentHandle  # noqa: E402
 
 from sextant.replicas.cluster import APP_PREFIX, NAMESPACE  # noqa: E402
 
 log = logging.getLogger(__name__)
 
-_LOST = (ActorDiedError, ActorUnavailableError, RayActorError)
+_LOST = (LinkLost, Draining)
 _MOST_RETRIES = 3
 _RETRY_PAUSE_S = 0.1
 _POLL_S = 1.0
+_POLL_SOON_S = 0.2  # while a replica is missing
+_INTRODUCTION_S = 5.0
 
 
 class RayDispatcher:
@@ -40,11 +48,13 @@ class RayDispatcher:
     def __init__(self) -> None:
         self._models: dict[str, ServedModel] = {}
         self._refused: dict[str, str] = {}
-        self._handles: dict[str, DeploymentHandle] = {}  # by family
         self._family_of: dict[str, str] = {}  # by model
+        self._handles: dict[str, DeploymentHandle] = {}  # by family
+        self._replicas: dict[str, dict[str, Replica]] = {}  # by family, then by the replica's id
         self._running: dict[str, bool] = {}  # by family
+        self._met = asyncio.Condition()
+        self._look_now = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
-        self._acknowledging: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def connect(cls, address: str) -> "RayDispatcher":
@@ -58,6 +68,9 @@ class RayDispatcher:
         """Leave the cluster; it runs on."""
         if self._watcher is not None:
             self._watcher.cancel()
+        for replicas in self._replicas.values():
+            for replica in replicas.values():
+                replica.close()
         await asyncio.to_thread(ray.shutdown)
 
     def models(self) -> Mapping[str, ServedModel]:
@@ -74,104 +87,108 @@ class RayDispatcher:
 
     async def stream(self, request: Request, stats: StreamStats) -> AsyncGenerator[Sequence[Event], None]:
         """See `Dispatcher.stream`. At most three replicas are lost before `ModelUnavailable` is raised."""
-        family = self._family_of.get(request.model)
-        if family is None:
+        if request.model not in self._family_of:
             raise ModelNotFound(request.model, tuple(self._models))
         arrived = time.monotonic()
         deadline = None if request.budget_s is None else arrived + request.budget_s
         delivered = [0] * len(request.tasks)
         while True:
+            replica = self._choose(request.model) or await self._first_to_come(request.model, deadline)
             budget = None if deadline is None else deadline - time.monotonic()
             attempt = dataclasses.replace(request, budget_s=budget, resume_from=tuple(delivered))
             try:
-                async for batch in self._attempt(self._handles[family], attempt, budget):
-                    for event in batch:
-                        delivered[event.body.item] = event.sequence + 1
-                        if isinstance(event.body, Result) and stats.started_s is None:
-                            stats.started_s = arrived + event.body.usage.queue_s
-                    yield batch
+                async with contextlib.aclosing(replica.stream(attempt)) as batches:
+                    async for batch in batches:
+                        for event in batch:
+                            delivered[event.body.item] = event.sequence + 1
+                            if isinstance(event.body, Result) and stats.started_s is None:
+                                stats.started_s = arrived + event.body.usage.queue_s
+                        yield batch
                 return
             except _LOST as lost:
                 stats.retries += 1
-                log.warning("request %s lost its replica: %s", request.request_id, type(lost).__name__)
+                log.warning("request %s lost its replica: %s", request.request_id, lost)
                 if stats.retries > _MOST_RETRIES:
                     raise ModelUnavailable(f"{request.model} lost {stats.retries} replicas in a row") from lost
                 await asyncio.sleep(_RETRY_PAUSE_S * stats.retries * random.uniform(0.5, 1.5))
 
-    async def _attempt(
-        self, handle: DeploymentHandle, request: Request, budget_s: float | None
-    ) -> AsyncGenerator[Sequence[Event], None]:
-        """The request on one replica, until it ends or the replica is lost."""
-        stream_id = uuid.uuid4().hex
-        method = handle.options(
-            method_name="stream", stream=True, request_serialization="pickle", response_serialization="pickle"
-        )
-        messages: Any = method.remote(request, stream_id)
+    def _choose(self, model: str) -> Replica | None:
+        """Of two that have the model, the one with fewer streams of this gateway (power of two choices)."""
+        replicas = self._replicas.get(self._family_of[model], {}).values()
+        taking = [replica for replica in replicas if replica.taking and model in replica.introduction.offer.models]
+        if not taking:
+            return None
+        return min(random.sample(taking, min(2, len(taking))), key=lambda replica: replica.open_streams)
+
+    async def _first_to_come(self, model: str, deadline: float | None) -> Replica:
+        """Waits for a replica, where there is none. Raises `DeadlineExceeded`."""
+        self._look_now.set()
         try:
-            hello = await _first(messages, budget_s)
-            if isinstance(hello, Failed):
-                raise hello.error
-            yield ()
-            seen = acknowledged = 0
-            async for message in messages:
-                if isinstance(message, Failed):
-                    raise message.error
-                yield message
-                # Asked for more: what was yielded has gone out.
-                seen += len(message)
-                if seen - acknowledged >= hello.acknowledge_every:
-                    acknowledged = seen
-                    self._acknowledge(handle, hello, stream_id, seen)
-        finally:
-            messages.cancel()
-
-    def _acknowledge(self, handle: DeploymentHandle, hello: Hello, stream_id: str, events: int) -> None:
-        async def send() -> None:
-            method = handle.options(method_name="acknowledge")
-            try:
-                await asyncio.wait_for(method.remote(stream_id, events, replica_id=hello.replica_id), 5.0)
-            except (TimeoutError, *_LOST):
-                log.debug("an acknowledgement did not reach replica %s", hello.replica_id)
-
-        task = asyncio.create_task(send())
-        self._acknowledging.add(task)
-        task.add_done_callback(self._acknowledging.discard)
+            async with asyncio.timeout(None if deadline is None else deadline - time.monotonic()), self._met:
+                while (replica := self._choose(model)) is None:
+                    await self._met.wait()
+        except TimeoutError as error:
+            raise DeadlineExceeded("no replica took the request within its deadline") from error
+        return replica
 
     async def _watch(self) -> None:
         """Keep the snapshot of what is served up to date."""
         while True:
+            settled = False
             try:
-                await self._look()
-            except asyncio.CancelledError:
-                raise
+                settled = await self._look()
             except Exception:
                 log.warning("the cluster could not be asked what it serves", exc_info=True)
-            await asyncio.sleep(_POLL_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look_now.wait(), _POLL_S if settled else _POLL_SOON_S)
+            self._look_now.clear()
 
-    async def _look(self) -> None:
+    async def _look(self) -> bool:
+        """Ask Serve what runs, and meet who is new. Whether all replicas that run are known."""
         status = await asyncio.to_thread(serve.status)
         running: dict[str, bool] = {}
+        settled = True
         for name, application in status.applications.items():
             if not name.startswith(APP_PREFIX):
                 continue
             family = name.removeprefix(APP_PREFIX)
             deployment = application.deployments.get(family)
-            up = deployment is not None and deployment.replica_states.get("RUNNING", 0) > 0
-            if up and family not in self._handles:
-                handle = await asyncio.to_thread(serve.get_app_handle, name)
-                offer: Offer = await handle.options(method_name="offer").remote()
-                self._models.update(offer.models)
-                self._refused.update(offer.refused)
-                self._family_of.update(dict.fromkeys(offer.models, family))
-                self._handles[family] = handle
-            running[family] = up
+            count = 0 if deployment is None else deployment.replica_states.get("RUNNING", 0)
+            self._replicas.setdefault(family, {})
+            if count and count != self._taking(family):
+                await self._meet(family, name)
+            settled = settled and count == self._taking(family)
+            running[family] = count > 0 and family in self._family_of.values()
         self._running = running
+        return settled
 
+    def _taking(self, family: str) -> int:
+        return sum(replica.taking for replica in self._replicas[family].values())
 
-async def _first(messages: Any, budget_s: float | None) -> Hello | Failed:
-    """The first message, within the deadline: before it there may be no replica at all."""
-    try:
-        first: Hello | Failed = await asyncio.wait_for(anext(messages), budget_s)
-    except TimeoutError as error:
-        raise DeadlineExceeded("no replica took the request within its deadline") from error
-    return first
+    async def _meet(self, family: str, application: str) -> None:
+        """Have every replica of a family introduce itself, and connect to those not known yet."""
+        if family not in self._handles:
+            self._handles[family] = await asyncio.to_thread(serve.get_app_handle, application)
+        replicas = self._replicas[family]
+        answers: list[Any] = []
+        with contextlib.suppress(DeploymentUnavailableError, TimeoutError):  # gone again already
+            asked = self._handles[family].broadcast("introduce")
+            answers = await asked.results_async(timeout_s=_INTRODUCTION_S, return_exceptions=True)
+        for answer in answers:
+            if not isinstance(answer, Introduction) or answer.replica_id in replicas:
+                continue
+            try:
+                replicas[answer.replica_id] = await Replica.meet(answer, partial(self._part, family, answer))
+            except (LinkLost, Stranger) as error:
+                log.warning("replica %s of %s: %s", answer.replica_id, family, error)
+                continue
+            self._models.update(answer.offer.models)
+            self._refused.update(answer.offer.refused)
+            self._family_of.update(dict.fromkeys(answer.offer.models, family))
+            async with self._met:
+                self._met.notify_all()
+
+    def _part(self, family: str, who: Introduction) -> None:
+        """A replica is gone."""
+        self._replicas[family].pop(who.replica_id, None)
+        self._look_now.set()

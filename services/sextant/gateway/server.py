@@ -17,9 +17,10 @@ from sextant.contract.v1 import generation_pb2, guide_pb2, models_pb2
 from sextant.gateway import metrics
 from sextant.gateway.calls import Calls
 from sextant.gateway.config import GatewayConfig
+from sextant.gateway.desk import Desk
 from sextant.gateway.dispatch import Dispatcher
 from sextant.gateway.generation import GenerationServicer
-from sextant.gateway.guide.schema import Guide
+from sextant.gateway.guide.keeper import GuideKeeper
 from sextant.gateway.guide_service import GuideServicer
 from sextant.gateway.models_service import ModelsServicer
 
@@ -33,10 +34,12 @@ _CORE_LIMIT_FACTOR = 2
 class Gateway:
     """One gateway process's server over a dispatcher."""
 
-    def __init__(self, dispatcher: Dispatcher, guide: Guide, config: GatewayConfig) -> None:
+    def __init__(self, dispatcher: Dispatcher, keeper: GuideKeeper, config: GatewayConfig) -> None:
         self._dispatcher = dispatcher
+        self._keeper = keeper
         self._config = config
         self._calls = Calls(config.max_message_bytes)
+        self._desk = Desk(dispatcher, keeper)
         self._server = grpc.aio.server(
             options=[
                 ("grpc.so_reuseport", 1),
@@ -49,9 +52,9 @@ class Gateway:
         )
         servicers: Mapping[ServiceDescriptor, Any] = {
             generation_pb2.DESCRIPTOR.services_by_name["Generation"]: GenerationServicer(
-                dispatcher, guide, self._calls
+                dispatcher, self._desk, self._calls
             ),
-            guide_pb2.DESCRIPTOR.services_by_name["Guide"]: GuideServicer(dispatcher, guide, self._calls),
+            guide_pb2.DESCRIPTOR.services_by_name["Guide"]: GuideServicer(dispatcher, self._desk, self._calls),
             models_pb2.DESCRIPTOR.services_by_name["Models"]: ModelsServicer(dispatcher, self._calls),
         }
         for descriptor, servicer in servicers.items():
@@ -63,6 +66,7 @@ class Gateway:
             [*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
         )
         self._health_task: asyncio.Task[None] | None = None
+        self._guide_task: asyncio.Task[None] | None = None
         self.port = 0
 
     async def start(self) -> None:
@@ -78,6 +82,7 @@ class Gateway:
             raise SextantError(f"cannot listen on {self._config.listen}") from error
         await self._server.start()
         self._health_task = asyncio.create_task(self._watch_readiness())
+        self._guide_task = asyncio.create_task(self._keeper.watch())
         log.info("listening on %s", self._config.listen)
 
     async def drain(self) -> None:
@@ -89,8 +94,10 @@ class Gateway:
         await self._health.enter_graceful_shutdown()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._calls.none_open.wait(), self._config.drain_seconds)
-        if self._health_task is not None:
-            self._health_task.cancel()
+        for task in (self._health_task, self._guide_task):
+            if task is not None:
+                task.cancel()
+        await self._desk.close()
         await self._server.stop(1.0)
         log.info("stopped")
 

@@ -12,17 +12,14 @@ set_ray_environment()
 
 import ray  # noqa: E402 - its switches are read on import
 from ray import serve  # noqa: E402
-from ray.serve.config import RequestRouterConfig  # noqa: E402
 
 from sextant.replicas.deployment import FamilyReplica  # noqa: E402
-from sextant.replicas.routing import ReplicaRouter  # noqa: E402
 
 log = logging.getLogger(__name__)
 
 NAMESPACE = "sextant"
 APP_PREFIX = "sextant-"
-_OBJECT_STORE_BYTES = 100 * 2**20  # nothing large passes through it: events go from replica to gateway directly
-_ONGOING_CALLS = 4096  # our own schedulers bound what runs and waits; acknowledgements must always get through
+_OBJECT_STORE_BYTES = 100 * 2**20  # nothing large passes through it: requests and events pass Ray by
 
 
 class ClusterError(SextantError):
@@ -31,7 +28,7 @@ class ClusterError(SextantError):
 
 def deployments(config: ClusterConfig) -> dict[str, serve.Application]:
     """The Serve application of each family."""
-    return {family: _application(family, config) for family in config.families}
+    return {family: _application(family, config) for family in config.deployed}
 
 
 def _application(family: str, config: ClusterConfig) -> serve.Application:
@@ -41,12 +38,9 @@ def _application(family: str, config: ClusterConfig) -> serve.Application:
         name=family,
         num_replicas=options.replicas,
         ray_actor_options={"num_cpus": options.num_cpus, "num_gpus": options.num_gpus},
-        max_ongoing_requests=_ONGOING_CALLS,
-        max_queued_requests=-1,
         health_check_period_s=5.0,
         graceful_shutdown_wait_loop_s=0.2,
         graceful_shutdown_timeout_s=30.0,
-        request_router_config=RequestRouterConfig(request_router_class=ReplicaRouter),
     )
     return deployment.bind(family, config)
 
@@ -64,7 +58,8 @@ class Cluster:
         `num_gpus` overrides how many GPUs Ray believes to have. Raises `ClusterError`.
         """
         make_ray_token()
-        needed = sum(family.replicas * family.num_cpus for family in config.families.values())
+        running = [config.families[name] for name in config.deployed]
+        needed = sum(family.replicas * family.num_cpus for family in running)
         ray.init(
             namespace=NAMESPACE,
             include_dashboard=False,

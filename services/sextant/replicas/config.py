@@ -6,6 +6,7 @@ from typing import Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from sextant.bundles.manifest import HYBRID
 from sextant.bundles.store import SHIPPED_DIRECTORY
 from sextant.bundles.verify import MANIFEST_NAME, read_manifest
 from sextant.contract.errors import SextantError
@@ -27,6 +28,9 @@ class FamilyConfig(_Strict):
     models: tuple[str, ...] = Field(min_length=1)
     # Where the family's object lives, "package.module:NAME"; only for families from outside Sextant.
     implementation: str | None = None
+    # Hybrids: whether their stages' models are loaded in replicas of their own, in one process, or are those of the
+    # other families' replicas, each asked by the gateway. The bytes are the same.
+    co_located: bool = False
     replicas: int = Field(default=1, ge=1, le=256)
     # Ray's logical resources for each replica. A fraction of a GPU shares it, but does not isolate its memory.
     num_cpus: float = Field(default=1.0, ge=0)
@@ -61,7 +65,7 @@ class FamilyConfig(_Strict):
 
 
 # Threads of a family's network calls where all cores are no help; why is in deploy/cluster.yaml.
-THREADS = {"autoregressive": 1}
+THREADS = {"autoregressive": 1, "flow": 1, "gan": 1, "vae": 1}
 
 
 def default_families() -> dict[str, FamilyConfig]:
@@ -85,17 +89,32 @@ class ClusterConfig(_Strict):
     # First port on which replicas offer their figures to Prometheus; each takes the next free one of 64.
     replica_metrics_port: int = Field(default=9500, ge=1024, le=65471)
     replica_metrics_host: str = "127.0.0.1"
+    # Where replicas take requests from gateways: on the loopback interface, or at the address by which Ray knows their
+    # node, for gateways on other nodes. The port is free and told by way of Ray Serve, and so is the key to it.
+    replica_listen: Literal["loopback", "node"] = "loopback"
 
     @model_validator(mode="after")
     def _families_are_known(self) -> Self:
         for name, family in self.families.items():
-            if family.implementation is None and name not in FAMILIES:
+            if family.implementation is None and name not in {*FAMILIES, HYBRID}:
                 raise ValueError(f"family {name!r} is unknown and names no implementation; known: {sorted(FAMILIES)}")
+            if family.co_located and name != HYBRID:
+                raise ValueError(f"family {name!r} cannot be co_located: only hybrids have stages")
         return self
+
+    @property
+    def deployed(self) -> tuple[str, ...]:
+        """The families that have replicas: all but hybrids whose stages are other families' models."""
+        return tuple(name for name, family in self.families.items() if name != HYBRID or family.co_located)
+
+    @property
+    def distributed_hybrids(self) -> tuple[str, ...]:
+        """The hybrids that gateways run."""
+        return () if HYBRID in self.deployed or HYBRID not in self.families else self.families[HYBRID].models
 
     def implementation(self, family: str) -> str:
         """Where the object of `family` lives."""
-        return self.families[family].implementation or FAMILIES[family]
+        return self.families[family].implementation or (HYBRID if family == HYBRID else FAMILIES[family])
 
     @classmethod
     def load(cls, path: Path | None) -> "ClusterConfig":

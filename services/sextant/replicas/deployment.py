@@ -1,21 +1,22 @@
-"""The class that Ray Serve replicates: one family's models behind four methods."""
+"""The class that Ray Serve replicates: one family's models, and the door at which gateways find them."""
 
 import logging
 import os
-from collections.abc import AsyncGenerator
 from typing import Any
 
+import ray
 from ray import serve
 
 from sextant.bundles.store import BundleStore
-from sextant.contract.errors import SextantError
-from sextant.contract.tasks import Request
 from sextant.replicas.config import ClusterConfig
+from sextant.replicas.door import Door
 from sextant.replicas.host import ModelHost
-from sextant.replicas.messages import Failed, Hello, ReplicaMessage
+from sextant.replicas.messages import Introduction
 from sextant.replicas.metrics import serve_metrics
-from sextant.replicas.served import Offer
-from sextant.runtime.runner import EventStream
+
+_LOOPBACK = "127.0.0.1"
+# Within what Serve gives a replica that has to go (`cluster.STOP_S`).
+_LEAVE_S = 25.0
 
 
 class FamilyReplica:
@@ -28,44 +29,19 @@ class FamilyReplica:
         self._host = await ModelHost.load(config.implementation(family), config.families[family], store)
         self._metrics = serve_metrics(config.replica_metrics_host, config.replica_metrics_port)
         self._replica_id = serve.get_replica_context().replica_id.unique_id
-        # Well before the bound stops a stream whose reader keeps up; each acknowledgement costs a call.
+        self._address = _LOOPBACK if config.replica_listen == "loopback" else ray.util.get_node_ip_address()
+        self._door = await Door.open(self._host, self._address)
+        # Well before the bound stops a stream whose reader keeps up; each acknowledgement costs a message.
         self._acknowledge_every = max(1, config.families[family].max_unsent_events // 4)
-        self._streams: dict[str, EventStream] = {}
 
-    async def stream(self, request: Request, stream_id: str) -> AsyncGenerator[ReplicaMessage, None]:
-        """Run a request. Closing the stream cancels it; its slot is free within one step."""
-        try:
-            events = self._host.submit(request)
-        except SextantError as error:
-            yield Failed(error)
-            return
-        self._streams[stream_id] = events
-        try:
-            yield Hello(self._replica_id, self._acknowledge_every)
-            async for batch in events:
-                yield batch
-        except SextantError as error:
-            yield Failed(error)
-        except Exception as error:
-            # Not ours: may not pickle, and its text is for the log.
-            logging.getLogger("sextant").exception("request %s failed", request.request_id)
-            yield Failed(SextantError(f"{type(error).__name__} in the model"))
-        finally:
-            events.close()
-            del self._streams[stream_id]
-
-    async def acknowledge(self, stream_id: str, events: int, replica_id: str) -> None:
-        """Say that `events` events in all of a stream have gone out. `replica_id` is for the router."""
-        stream = self._streams.get(stream_id)
-        if stream is not None:
-            stream.acknowledge(events)
-
-    async def offer(self) -> Offer:
-        """What this replica serves, and what it refuses to."""
-        return self._host.offer
+    async def introduce(self) -> Introduction:
+        """What this replica serves and how gateways reach it."""
+        return Introduction(
+            self._replica_id, self._address, self._door.port, self._door.key, self._host.offer, self._acknowledge_every
+        )
 
     async def describe(self) -> dict[str, Any]:
-        """Where this replica runs and where its metrics are, for `sextant status`."""
+        """Where this replica runs and where its metrics are."""
         return {
             "replica": self._replica_id,
             "pid": os.getpid(),
@@ -77,3 +53,7 @@ class FamilyReplica:
     async def check_health(self) -> None:
         """Called by Serve every few seconds; raising gets the replica replaced."""
         self._host.check()
+
+    async def __del__(self) -> None:
+        """Called by Serve when this replica has to go, in an upgrade say: streams that are open may end."""
+        await self._door.leave(_LEAVE_S)

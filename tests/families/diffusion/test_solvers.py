@@ -11,7 +11,7 @@ from sextant.contract.media import Tensor
 from sextant.families.diffusion.course import Solver
 from sextant.families.diffusion.ddim import Ddim
 from sextant.families.diffusion.ddpm import Ddpm
-from sextant.families.diffusion.denoising import Denoising, Guidance
+from sextant.families.diffusion.denoising import Denoising, guided_to_class
 from sextant.families.diffusion.dpm_solver import DpmSolver
 from sextant.families.diffusion.euler import MOST_NOISE, Euler
 from sextant.families.diffusion.flow_euler import FlowEuler
@@ -39,7 +39,7 @@ def as_is(x0: np.ndarray) -> Tensor:
 def ours(solver: Solver, prediction: Prediction, schedule: Schedule, steps: int) -> np.ndarray:
     course = solver.course(alpha_bars(schedule, TRAIN_STEPS), steps)
     state = Denoising(
-        0, RNG.normal("x", shape=SHAPE), course, solver, Guidance(0, 0, 1), prediction, RNG, as_is, clip=False
+        0, RNG.normal("x", shape=SHAPE), course, solver, guided_to_class(0, 0, 1), prediction, RNG, as_is, clip=False
     )
     visited = [state.x]
     while not state.done:
@@ -177,7 +177,7 @@ def test_a_network_that_knows_the_picture_leads_to_it_in_any_number_of_steps(sol
     for steps in (1, 3, 10):
         course = solver.course(alpha_bars(Schedule.COSINE, TRAIN_STEPS), steps)
         x = RNG.normal("x", shape=SHAPE)
-        state = Denoising(0, x, course, solver, Guidance(0, 0, 1), Prediction.V, RNG, as_is)
+        state = Denoising(0, x, course, solver, guided_to_class(0, 0, 1), Prediction.V, RNG, as_is)
         while not state.done:
             at = state.steps_done
             alpha, sigma = np.float32(course.alpha[at]), np.float32(course.sigma[at])

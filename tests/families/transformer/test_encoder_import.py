@@ -73,7 +73,10 @@ def test_a_bundle_is_at_parity_and_says_what_it_can_do(tmp_path: Path, precision
     assert 0 < manifest.parity.max_rel_error < worst
     assert manifest.deterministic
     assert set(manifest.tasks) == {TaskKind.ENCODE, TaskKind.TRANSFORM}
-    assert [(space.id, space.shape) for space in manifest.latent_spaces] == [("mine/sentence", (32,))]
+    assert [(space.id, space.shape) for space in manifest.latent_spaces] == [
+        ("mine/sentence", (32,)),
+        ("mine/tokens", (0, 32)),
+    ]
     assert manifest.context_tokens == MAX_POSITIONS
 
 

@@ -120,6 +120,25 @@ def test_embeddings_are_the_mean_of_torchs_token_states(filler: Filler) -> None:
         assert result.usage.prompt_tokens == len(torch_ids(text))
 
 
+def test_a_text_is_encoded_to_the_states_of_all_its_tokens_where_that_space_is_wanted(filler: Filler) -> None:
+    tasks = [replace(encode(text), space=f"filler/{space}") for text in TEXTS for space in ("tokens", "sentence")]
+    together = run(filler.sampler, tasks)
+    for task, result in zip(tasks, together, strict=True):
+        assert isinstance(result.content, Latent)
+        assert result.content.space == task.space
+        assert bytes_of(result) == bytes_of(run(filler.sampler, [task])[0])
+        if task.space == "filler/tokens":
+            assert isinstance(task.source, Text)
+            expected = torch_states(filler.model.bert, task.source.content)
+            np.testing.assert_allclose(embedded(result), expected, atol=2e-5)
+
+
+def test_a_space_that_is_not_the_encoders_is_refused_by_its_field(plain: EncoderSampler) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        run(plain, [replace(encode("the cat"), space="else/where")])
+    assert refused.value.violations[0].field == "options.guarantees.latent_space"
+
+
 @settings(max_examples=40)
 @given(
     company=st.lists(

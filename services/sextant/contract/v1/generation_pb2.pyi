@@ -61,20 +61,22 @@ FINISH_REASON_LENGTH: FinishReason
 FINISH_REASON_DEADLINE: FinishReason
 
 class Options(_message.Message):
-    __slots__ = ("model", "priority", "guarantees", "seed", "request_id", "partial_on_deadline")
+    __slots__ = ("model", "priority", "guarantees", "seed", "request_id", "partial_on_deadline", "intent")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     GUARANTEES_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_ON_DEADLINE_FIELD_NUMBER: _ClassVar[int]
+    INTENT_FIELD_NUMBER: _ClassVar[int]
     model: str
     priority: _guide_pb2.Priority
     guarantees: _guide_pb2.Guarantees
     seed: int
     request_id: str
     partial_on_deadline: bool
-    def __init__(self, model: _Optional[str] = ..., priority: _Optional[_Union[_guide_pb2.Priority, str]] = ..., guarantees: _Optional[_Union[_guide_pb2.Guarantees, _Mapping]] = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ..., partial_on_deadline: _Optional[bool] = ...) -> None: ...
+    intent: str
+    def __init__(self, model: _Optional[str] = ..., priority: _Optional[_Union[_guide_pb2.Priority, str]] = ..., guarantees: _Optional[_Union[_guide_pb2.Guarantees, _Mapping]] = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ..., partial_on_deadline: _Optional[bool] = ..., intent: _Optional[str] = ...) -> None: ...
 
 class ChatMessage(_message.Message):
     __slots__ = ("role", "content")
@@ -506,8 +508,26 @@ class ItemReceipt(_message.Message):
     generated_tokens: int
     def __init__(self, sha256: _Optional[bytes] = ..., steps: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., generated_tokens: _Optional[int] = ...) -> None: ...
 
+class StageReceipt(_message.Message):
+    __slots__ = ("stage", "model", "family", "version", "bundle_digest", "provider", "steps")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    model: str
+    family: _models_pb2.Family
+    version: str
+    bundle_digest: str
+    provider: str
+    steps: int
+    def __init__(self, stage: _Optional[str] = ..., model: _Optional[str] = ..., family: _Optional[_Union[_models_pb2.Family, str]] = ..., version: _Optional[str] = ..., bundle_digest: _Optional[str] = ..., provider: _Optional[str] = ..., steps: _Optional[int] = ...) -> None: ...
+
 class Receipt(_message.Message):
-    __slots__ = ("request_id", "model", "family", "version", "bundle_digest", "seed", "provider", "onnxruntime_version", "sextant_version", "items", "queue_s", "first_event_s", "total_s", "retries", "decision")
+    __slots__ = ("request_id", "model", "family", "version", "bundle_digest", "seed", "provider", "onnxruntime_version", "sextant_version", "items", "queue_s", "first_event_s", "total_s", "retries", "decision", "tier", "stages")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
@@ -523,6 +543,8 @@ class Receipt(_message.Message):
     TOTAL_S_FIELD_NUMBER: _ClassVar[int]
     RETRIES_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     model: str
     family: _models_pb2.Family
@@ -538,4 +560,6 @@ class Receipt(_message.Message):
     total_s: float
     retries: int
     decision: _guide_pb2.Decision
-    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., family: _Optional[_Union[_models_pb2.Family, str]] = ..., version: _Optional[str] = ..., bundle_digest: _Optional[str] = ..., seed: _Optional[int] = ..., provider: _Optional[str] = ..., onnxruntime_version: _Optional[str] = ..., sextant_version: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ItemReceipt, _Mapping]]] = ..., queue_s: _Optional[float] = ..., first_event_s: _Optional[float] = ..., total_s: _Optional[float] = ..., retries: _Optional[int] = ..., decision: _Optional[_Union[_guide_pb2.Decision, _Mapping]] = ...) -> None: ...
+    tier: _guide_pb2.Tier
+    stages: _containers.RepeatedCompositeFieldContainer[StageReceipt]
+    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., family: _Optional[_Union[_models_pb2.Family, str]] = ..., version: _Optional[str] = ..., bundle_digest: _Optional[str] = ..., seed: _Optional[int] = ..., provider: _Optional[str] = ..., onnxruntime_version: _Optional[str] = ..., sextant_version: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ItemReceipt, _Mapping]]] = ..., queue_s: _Optional[float] = ..., first_event_s: _Optional[float] = ..., total_s: _Optional[float] = ..., retries: _Optional[int] = ..., decision: _Optional[_Union[_guide_pb2.Decision, _Mapping]] = ..., tier: _Optional[_Union[_guide_pb2.Tier, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[StageReceipt, _Mapping]]] = ...) -> None: ...

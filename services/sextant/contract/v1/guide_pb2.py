@@ -26,33 +26,37 @@ from sextant.contract.v1 import media_pb2 as sextant_dot_v1_dot_media__pb2
 from sextant.contract.v1 import models_pb2 as sextant_dot_v1_dot_models__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16sextant/v1/guide.proto\x12\nsextant.v1\x1a\x16sextant/v1/media.proto\x1a\x17sextant/v1/models.proto\"S\n\nGuarantees\x12\x18\n\x10\x65xact_likelihood\x18\x01 \x01(\x08\x12\x15\n\rdeterministic\x18\x02 \x01(\x08\x12\x14\n\x0clatent_space\x18\x03 \x01(\t\"\xf5\x01\n\rDecideRequest\x12\"\n\x04task\x18\x01 \x01(\x0e\x32\x14.sextant.v1.TaskKind\x12#\n\x05input\x18\x02 \x01(\x0e\x32\x14.sextant.v1.Modality\x12$\n\x06output\x18\x03 \x01(\x0e\x32\x14.sextant.v1.Modality\x12&\n\x08priority\x18\x04 \x01(\x0e\x32\x14.sextant.v1.Priority\x12*\n\nguarantees\x18\x05 \x01(\x0b\x32\x16.sextant.v1.Guarantees\x12\x12\n\ndeadline_s\x18\x06 \x01(\x01\x12\r\n\x05model\x18\x07 \x01(\t\"8\n\x0e\x44\x65\x63ideResponse\x12&\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x14.sextant.v1.Decision\"2\n\x04Rule\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\r\x12\x0e\n\x06reason\x18\x03 \x01(\t\"}\n\tCandidate\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x06\x66\x61mily\x18\x02 \x01(\x0e\x32\x12.sextant.v1.Family\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x1b\n\x13predicted_latency_s\x18\x04 \x01(\x01\x12\x0f\n\x07quality\x18\x05 \x01(\x01\"\x80\x01\n\tRejection\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x06\x66\x61mily\x18\x02 \x01(\x0e\x32\x12.sextant.v1.Family\x12+\n\x06reason\x18\x03 \x01(\x0e\x32\x1b.sextant.v1.RejectionReason\x12\x13\n\x0b\x65xplanation\x18\x04 \x01(\t\"S\n\x0e\x43ounterfactual\x12\x0e\n\x06\x63hange\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\"\n\x06\x66\x61mily\x18\x03 \x01(\x0e\x32\x12.sextant.v1.Family\"\xf3\x01\n\x08\x44\x65\x63ision\x12%\n\x06\x63hoice\x18\x01 \x01(\x0b\x32\x15.sextant.v1.Candidate\x12+\n\x0c\x61lternatives\x18\x02 \x03(\x0b\x32\x15.sextant.v1.Candidate\x12)\n\nrejections\x18\x03 \x03(\x0b\x32\x15.sextant.v1.Rejection\x12\x1e\n\x04rule\x18\x04 \x01(\x0b\x32\x10.sextant.v1.Rule\x12\x33\n\x0f\x63ounterfactuals\x18\x05 \x03(\x0b\x32\x1a.sextant.v1.Counterfactual\x12\x13\n\x0b\x65xplanation\x18\x06 \x01(\t*\xb3\x01\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x14\n\x10PRIORITY_QUALITY\x10\x01\x12\x12\n\x0ePRIORITY_SPEED\x10\x02\x12!\n\x1dPRIORITY_SMOOTH_INTERPOLATION\x10\x03\x12\x1d\n\x19PRIORITY_EXACT_LIKELIHOOD\x10\x04\x12!\n\x1dPRIORITY_INTERPRETABLE_LATENT\x10\x05*\xea\x01\n\x0fRejectionReason\x12 \n\x1cREJECTION_REASON_UNSPECIFIED\x10\x00\x12\x19\n\x15REJECTION_REASON_TASK\x10\x01\x12\x1d\n\x19REJECTION_REASON_MODALITY\x10\x02\x12\x1e\n\x1aREJECTION_REASON_GUARANTEE\x10\x03\x12\x1d\n\x19REJECTION_REASON_DEADLINE\x10\x04\x12 \n\x1cREJECTION_REASON_UNAVAILABLE\x10\x05\x12\x1a\n\x16REJECTION_REASON_GUIDE\x10\x06\x32H\n\x05Guide\x12?\n\x06\x44\x65\x63ide\x12\x19.sextant.v1.DecideRequest\x1a\x1a.sextant.v1.DecideResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16sextant/v1/guide.proto\x12\nsextant.v1\x1a\x16sextant/v1/media.proto\x1a\x17sextant/v1/models.proto\"S\n\nGuarantees\x12\x18\n\x10\x65xact_likelihood\x18\x01 \x01(\x08\x12\x15\n\rdeterministic\x18\x02 \x01(\x08\x12\x14\n\x0clatent_space\x18\x03 \x01(\t\"\xa9\x02\n\rDecideRequest\x12\"\n\x04task\x18\x01 \x01(\x0e\x32\x14.sextant.v1.TaskKind\x12#\n\x05input\x18\x02 \x01(\x0e\x32\x14.sextant.v1.Modality\x12$\n\x06output\x18\x03 \x01(\x0e\x32\x14.sextant.v1.Modality\x12&\n\x08priority\x18\x04 \x01(\x0e\x32\x14.sextant.v1.Priority\x12*\n\nguarantees\x18\x05 \x01(\x0b\x32\x16.sextant.v1.Guarantees\x12\x12\n\ndeadline_s\x18\x06 \x01(\x01\x12\r\n\x05model\x18\x07 \x01(\t\x12\x0e\n\x06intent\x18\x08 \x01(\t\x12\r\n\x05\x63ount\x18\t \x01(\r\x12\x13\n\x0b\x63lass_label\x18\n \x01(\t\"8\n\x0e\x44\x65\x63ideResponse\x12&\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x14.sextant.v1.Decision\"2\n\x04Rule\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\r\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x8b\x01\n\tCandidate\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x06\x66\x61mily\x18\x02 \x01(\x0e\x32\x12.sextant.v1.Family\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x1b\n\x13predicted_latency_s\x18\x04 \x01(\x01\x12\x0f\n\x07quality\x18\x05 \x01(\x01\x12\x0c\n\x04tier\x18\x06 \x01(\t\"\xab\x01\n\tRejection\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x06\x66\x61mily\x18\x02 \x01(\x0e\x32\x12.sextant.v1.Family\x12+\n\x06reason\x18\x03 \x01(\x0e\x32\x1b.sextant.v1.RejectionReason\x12\x13\n\x0b\x65xplanation\x18\x04 \x01(\t\x12\x0c\n\x04tier\x18\x05 \x01(\t\x12\x1b\n\x13predicted_latency_s\x18\x06 \x01(\x01\"\x8f\x01\n\x0e\x43ounterfactual\x12\x0e\n\x06\x63hange\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\"\n\x06\x66\x61mily\x18\x03 \x01(\x0e\x32\x12.sextant.v1.Family\x12\x0c\n\x04tier\x18\x04 \x01(\t\x12\x1b\n\x13predicted_latency_s\x18\x05 \x01(\x01\x12\x0f\n\x07quality\x18\x06 \x01(\x01\"\xe7\x01\n\nUnderstood\x12\x0b\n\x03row\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\r\x12\x12\n\nconfidence\x18\x03 \x01(\x01\x12\"\n\x04task\x18\x04 \x01(\x0e\x32\x14.sextant.v1.TaskKind\x12#\n\x05input\x18\x05 \x01(\x0e\x32\x14.sextant.v1.Modality\x12$\n\x06output\x18\x06 \x01(\x0e\x32\x14.sextant.v1.Modality\x12&\n\x08priority\x18\x07 \x01(\x0e\x32\x14.sextant.v1.Priority\x12\x13\n\x0b\x63lass_label\x18\x08 \x01(\t\"k\n\x04Tier\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05steps\x18\x02 \x01(\r\x12\x18\n\x10set_for_deadline\x18\x03 \x01(\x08\x12\x0f\n\x07quality\x18\x04 \x01(\x01\x12\x1b\n\x13predicted_latency_s\x18\x05 \x01(\x01\"\xaf\x02\n\x08\x44\x65\x63ision\x12%\n\x06\x63hoice\x18\x01 \x01(\x0b\x32\x15.sextant.v1.Candidate\x12+\n\x0c\x61lternatives\x18\x02 \x03(\x0b\x32\x15.sextant.v1.Candidate\x12)\n\nrejections\x18\x03 \x03(\x0b\x32\x15.sextant.v1.Rejection\x12\x1e\n\x04rule\x18\x04 \x01(\x0b\x32\x10.sextant.v1.Rule\x12\x33\n\x0f\x63ounterfactuals\x18\x05 \x03(\x0b\x32\x1a.sextant.v1.Counterfactual\x12\x13\n\x0b\x65xplanation\x18\x06 \x01(\t\x12*\n\nunderstood\x18\x07 \x01(\x0b\x32\x16.sextant.v1.Understood\x12\x0e\n\x06\x63\x61nary\x18\x08 \x01(\x08*\xb3\x01\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x14\n\x10PRIORITY_QUALITY\x10\x01\x12\x12\n\x0ePRIORITY_SPEED\x10\x02\x12!\n\x1dPRIORITY_SMOOTH_INTERPOLATION\x10\x03\x12\x1d\n\x19PRIORITY_EXACT_LIKELIHOOD\x10\x04\x12!\n\x1dPRIORITY_INTERPRETABLE_LATENT\x10\x05*\xea\x01\n\x0fRejectionReason\x12 \n\x1cREJECTION_REASON_UNSPECIFIED\x10\x00\x12\x19\n\x15REJECTION_REASON_TASK\x10\x01\x12\x1d\n\x19REJECTION_REASON_MODALITY\x10\x02\x12\x1e\n\x1aREJECTION_REASON_GUARANTEE\x10\x03\x12\x1d\n\x19REJECTION_REASON_DEADLINE\x10\x04\x12 \n\x1cREJECTION_REASON_UNAVAILABLE\x10\x05\x12\x1a\n\x16REJECTION_REASON_GUIDE\x10\x06\x32H\n\x05Guide\x12?\n\x06\x44\x65\x63ide\x12\x19.sextant.v1.DecideRequest\x1a\x1a.sextant.v1.DecideResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sextant.v1.guide_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PRIORITY']._serialized_start=1120
-  _globals['_PRIORITY']._serialized_end=1299
-  _globals['_REJECTIONREASON']._serialized_start=1302
-  _globals['_REJECTIONREASON']._serialized_end=1536
+  _globals['_PRIORITY']._serialized_start=1694
+  _globals['_PRIORITY']._serialized_end=1873
+  _globals['_REJECTIONREASON']._serialized_start=1876
+  _globals['_REJECTIONREASON']._serialized_end=2110
   _globals['_GUARANTEES']._serialized_start=87
   _globals['_GUARANTEES']._serialized_end=170
   _globals['_DECIDEREQUEST']._serialized_start=173
-  _globals['_DECIDEREQUEST']._serialized_end=418
-  _globals['_DECIDERESPONSE']._serialized_start=420
-  _globals['_DECIDERESPONSE']._serialized_end=476
-  _globals['_RULE']._serialized_start=478
-  _globals['_RULE']._serialized_end=528
-  _globals['_CANDIDATE']._serialized_start=530
-  _globals['_CANDIDATE']._serialized_end=655
-  _globals['_REJECTION']._serialized_start=658
-  _globals['_REJECTION']._serialized_end=786
-  _globals['_COUNTERFACTUAL']._serialized_start=788
-  _globals['_COUNTERFACTUAL']._serialized_end=871
-  _globals['_DECISION']._serialized_start=874
-  _globals['_DECISION']._serialized_end=1117
-  _globals['_GUIDE']._serialized_start=1538
-  _globals['_GUIDE']._serialized_end=1610
+  _globals['_DECIDEREQUEST']._serialized_end=470
+  _globals['_DECIDERESPONSE']._serialized_start=472
+  _globals['_DECIDERESPONSE']._serialized_end=528
+  _globals['_RULE']._serialized_start=530
+  _globals['_RULE']._serialized_end=580
+  _globals['_CANDIDATE']._serialized_start=583
+  _globals['_CANDIDATE']._serialized_end=722
+  _globals['_REJECTION']._serialized_start=725
+  _globals['_REJECTION']._serialized_end=896
+  _globals['_COUNTERFACTUAL']._serialized_start=899
+  _globals['_COUNTERFACTUAL']._serialized_end=1042
+  _globals['_UNDERSTOOD']._serialized_start=1045
+  _globals['_UNDERSTOOD']._serialized_end=1276
+  _globals['_TIER']._serialized_start=1278
+  _globals['_TIER']._serialized_end=1385
+  _globals['_DECISION']._serialized_start=1388
+  _globals['_DECISION']._serialized_end=1691
+  _globals['_GUIDE']._serialized_start=2112
+  _globals['_GUIDE']._serialized_end=2184
 # @@protoc_insertion_point(module_scope)

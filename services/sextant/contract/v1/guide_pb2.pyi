@@ -52,7 +52,7 @@ class Guarantees(_message.Message):
     def __init__(self, exact_likelihood: _Optional[bool] = ..., deterministic: _Optional[bool] = ..., latent_space: _Optional[str] = ...) -> None: ...
 
 class DecideRequest(_message.Message):
-    __slots__ = ("task", "input", "output", "priority", "guarantees", "deadline_s", "model")
+    __slots__ = ("task", "input", "output", "priority", "guarantees", "deadline_s", "model", "intent", "count", "class_label")
     TASK_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +60,9 @@ class DecideRequest(_message.Message):
     GUARANTEES_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    INTENT_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    CLASS_LABEL_FIELD_NUMBER: _ClassVar[int]
     task: _models_pb2.TaskKind
     input: _media_pb2.Modality
     output: _media_pb2.Modality
@@ -67,7 +70,10 @@ class DecideRequest(_message.Message):
     guarantees: Guarantees
     deadline_s: float
     model: str
-    def __init__(self, task: _Optional[_Union[_models_pb2.TaskKind, str]] = ..., input: _Optional[_Union[_media_pb2.Modality, str]] = ..., output: _Optional[_Union[_media_pb2.Modality, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., guarantees: _Optional[_Union[Guarantees, _Mapping]] = ..., deadline_s: _Optional[float] = ..., model: _Optional[str] = ...) -> None: ...
+    intent: str
+    count: int
+    class_label: str
+    def __init__(self, task: _Optional[_Union[_models_pb2.TaskKind, str]] = ..., input: _Optional[_Union[_media_pb2.Modality, str]] = ..., output: _Optional[_Union[_media_pb2.Modality, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., guarantees: _Optional[_Union[Guarantees, _Mapping]] = ..., deadline_s: _Optional[float] = ..., model: _Optional[str] = ..., intent: _Optional[str] = ..., count: _Optional[int] = ..., class_label: _Optional[str] = ...) -> None: ...
 
 class DecideResponse(_message.Message):
     __slots__ = ("decision",)
@@ -86,53 +92,103 @@ class Rule(_message.Message):
     def __init__(self, name: _Optional[str] = ..., line: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Candidate(_message.Message):
-    __slots__ = ("model", "family", "version", "predicted_latency_s", "quality")
+    __slots__ = ("model", "family", "version", "predicted_latency_s", "quality", "tier")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     PREDICTED_LATENCY_S_FIELD_NUMBER: _ClassVar[int]
     QUALITY_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
     model: str
     family: _models_pb2.Family
     version: str
     predicted_latency_s: float
     quality: float
-    def __init__(self, model: _Optional[str] = ..., family: _Optional[_Union[_models_pb2.Family, str]] = ..., version: _Optional[str] = ..., predicted_latency_s: _Optional[float] = ..., quality: _Optional[float] = ...) -> None: ...
+    tier: str
+    def __init__(self, model: _Optional[str] = ..., family: _Optional[_Union[_models_pb2.Family, str]] = ..., version: _Optional[str] = ..., predicted_latency_s: _Optional[float] = ..., quality: _Optional[float] = ..., tier: _Optional[str] = ...) -> None: ...
 
 class Rejection(_message.Message):
-    __slots__ = ("model", "family", "reason", "explanation")
+    __slots__ = ("model", "family", "reason", "explanation", "tier", "predicted_latency_s")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    PREDICTED_LATENCY_S_FIELD_NUMBER: _ClassVar[int]
     model: str
     family: _models_pb2.Family
     reason: RejectionReason
     explanation: str
-    def __init__(self, model: _Optional[str] = ..., family: _Optional[_Union[_models_pb2.Family, str]] = ..., reason: _Optional[_Union[RejectionReason, str]] = ..., explanation: _Optional[str] = ...) -> None: ...
+    tier: str
+    predicted_latency_s: float
+    def __init__(self, model: _Optional[str] = ..., family: _Optional[_Union[_models_pb2.Family, str]] = ..., reason: _Optional[_Union[RejectionReason, str]] = ..., explanation: _Optional[str] = ..., tier: _Optional[str] = ..., predicted_latency_s: _Optional[float] = ...) -> None: ...
 
 class Counterfactual(_message.Message):
-    __slots__ = ("change", "model", "family")
+    __slots__ = ("change", "model", "family", "tier", "predicted_latency_s", "quality")
     CHANGE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    PREDICTED_LATENCY_S_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
     change: str
     model: str
     family: _models_pb2.Family
-    def __init__(self, change: _Optional[str] = ..., model: _Optional[str] = ..., family: _Optional[_Union[_models_pb2.Family, str]] = ...) -> None: ...
+    tier: str
+    predicted_latency_s: float
+    quality: float
+    def __init__(self, change: _Optional[str] = ..., model: _Optional[str] = ..., family: _Optional[_Union[_models_pb2.Family, str]] = ..., tier: _Optional[str] = ..., predicted_latency_s: _Optional[float] = ..., quality: _Optional[float] = ...) -> None: ...
+
+class Understood(_message.Message):
+    __slots__ = ("row", "line", "confidence", "task", "input", "output", "priority", "class_label")
+    ROW_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    CLASS_LABEL_FIELD_NUMBER: _ClassVar[int]
+    row: str
+    line: int
+    confidence: float
+    task: _models_pb2.TaskKind
+    input: _media_pb2.Modality
+    output: _media_pb2.Modality
+    priority: Priority
+    class_label: str
+    def __init__(self, row: _Optional[str] = ..., line: _Optional[int] = ..., confidence: _Optional[float] = ..., task: _Optional[_Union[_models_pb2.TaskKind, str]] = ..., input: _Optional[_Union[_media_pb2.Modality, str]] = ..., output: _Optional[_Union[_media_pb2.Modality, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., class_label: _Optional[str] = ...) -> None: ...
+
+class Tier(_message.Message):
+    __slots__ = ("name", "steps", "set_for_deadline", "quality", "predicted_latency_s")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    SET_FOR_DEADLINE_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
+    PREDICTED_LATENCY_S_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    steps: int
+    set_for_deadline: bool
+    quality: float
+    predicted_latency_s: float
+    def __init__(self, name: _Optional[str] = ..., steps: _Optional[int] = ..., set_for_deadline: _Optional[bool] = ..., quality: _Optional[float] = ..., predicted_latency_s: _Optional[float] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("choice", "alternatives", "rejections", "rule", "counterfactuals", "explanation")
+    __slots__ = ("choice", "alternatives", "rejections", "rule", "counterfactuals", "explanation", "understood", "canary")
     CHOICE_FIELD_NUMBER: _ClassVar[int]
     ALTERNATIVES_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
     RULE_FIELD_NUMBER: _ClassVar[int]
     COUNTERFACTUALS_FIELD_NUMBER: _ClassVar[int]
     EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    UNDERSTOOD_FIELD_NUMBER: _ClassVar[int]
+    CANARY_FIELD_NUMBER: _ClassVar[int]
     choice: Candidate
     alternatives: _containers.RepeatedCompositeFieldContainer[Candidate]
     rejections: _containers.RepeatedCompositeFieldContainer[Rejection]
     rule: Rule
     counterfactuals: _containers.RepeatedCompositeFieldContainer[Counterfactual]
     explanation: str
-    def __init__(self, choice: _Optional[_Union[Candidate, _Mapping]] = ..., alternatives: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., rule: _Optional[_Union[Rule, _Mapping]] = ..., counterfactuals: _Optional[_Iterable[_Union[Counterfactual, _Mapping]]] = ..., explanation: _Optional[str] = ...) -> None: ...
+    understood: Understood
+    canary: bool
+    def __init__(self, choice: _Optional[_Union[Candidate, _Mapping]] = ..., alternatives: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., rule: _Optional[_Union[Rule, _Mapping]] = ..., counterfactuals: _Optional[_Iterable[_Union[Counterfactual, _Mapping]]] = ..., explanation: _Optional[str] = ..., understood: _Optional[_Union[Understood, _Mapping]] = ..., canary: _Optional[bool] = ...) -> None: ...

@@ -27,8 +27,10 @@ def drawing(temperature: NDArray[np.float64], top_p: NDArray[np.float64]) -> Dra
         weights *= sharpness
         np.exp(weights, out=weights)
         kept = np.cumsum(_nucleus(weights, top_p) if some_nucleus else weights, axis=1, dtype=np.float64)
-        drawn = (kept <= (uniform * kept[:, -1])[:, None]).sum(axis=1)
-        drawn = np.minimum(drawn, logits.shape[1] - 1)  # uniform times the whole may round to the whole
+        passed = (kept <= (uniform * kept[:, -1])[:, None]).sum(axis=1)
+        drawn: NDArray[np.int64] = np.minimum(
+            passed, logits.shape[1] - 1
+        )  # uniform times the whole may round to the whole
         return np.where(greedy, logits.argmax(axis=1), drawn) if some_greedy else drawn
 
     return draw

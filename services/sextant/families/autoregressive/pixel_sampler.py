@@ -8,6 +8,7 @@ class drawn first, given the pixels that are kept; see `class_posterior`.
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,7 +212,8 @@ class PixelCnnSampler:
     def _draw_class(self, state: Painting) -> None:
         """The class, given the pixels that are kept."""
         every = np.arange(len(self._config.classes))
-        fed = {"level": np.repeat(state.levels[None, None].astype(np.float32), len(every), 0), "label": every}
+        level = np.repeat(state.levels[None, None].astype(np.float32), len(every), 0)
+        fed: dict[str, NDArray[Any]] = {"level": level, "label": every}
         posterior = class_posterior(self._networks["picture"].run(fed)["logits"], state.levels, state.given)
         passed = np.cumsum(posterior) <= float(state.rng.uniform("class"))
         state.label = min(int(passed.sum()), len(every) - 1)

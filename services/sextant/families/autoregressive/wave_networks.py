@@ -73,13 +73,14 @@ class WaveNet(nn.Module):
         frames = n // FRAME
         frame = torch.arange(frames, dtype=torch.float32).repeat(b)
         told = self.told(label.repeat_interleave(frames), voice.repeat_interleave(frames), frame)
-        told = told.reshape(b, frames, 1, len(self.dilations), -1).expand(-1, -1, FRAME, -1, -1)
-        told = told.reshape(b, n, len(self.dilations), -1)
+        by_layer = told.reshape(b, frames, len(self.dilations), 1, -1).unbind(2)
         before = F.pad(level[:, :-1], (1, 0), value=SILENCE)
         h, skipped = self.enter(before), 0
-        for index, layer in enumerate(self.layers):
+        for layer, told_layer in zip(self.layers, by_layer, strict=True):
             past = F.pad(h, (0, 0, layer.dilation, 0))[:, :n]
-            h, skip = layer(h, past, told[:, :, index])
+            # In frames, so that what a frame is told is added to its samples without being copied for each.
+            framed = (part.unflatten(1, (frames, FRAME)) for part in (h, past))
+            h, skip = (part.flatten(1, 2) for part in layer(*framed, told_layer))
             skipped = skipped + skip
         return self.head(skipped)
 

@@ -26,6 +26,8 @@ class ProcessConfig(_Strict):
     prediction: Prediction
     schedule: Schedule
     train_steps: int = Field(ge=2, le=10_000)
+    # First and last beta of a linear schedule, where they are not the usual ones.
+    betas: tuple[float, float] | None = None
 
     @property
     def samplers(self) -> tuple[DiffusionSampler, ...]:

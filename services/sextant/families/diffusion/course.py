@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sextant.families.diffusion.schedule import Floats
+from sextant.families.diffusion.schedule import DEFAULT_STOPS, Floats, Stops
 
 Array = NDArray[np.float32]
 
@@ -16,7 +16,7 @@ Array = NDArray[np.float32]
 class Course:
     """`t`[n] is what the network is told at each step; x = alpha x_0 + sigma epsilon there, alpha and sigma[n + 1].
 
-    The last alpha and sigma are where the last step arrives: 1 and 0.
+    The last alpha and sigma are where the last step arrives: 1 and 0, unless a schedule says otherwise.
     """
 
     t: Floats
@@ -59,8 +59,8 @@ class Move:
 class Solver(Protocol):
     """A rule that integrates the denoising process."""
 
-    def course(self, bars: Floats, steps: int) -> Course:
-        """The levels that it visits in `steps` steps, of the schedule abar[T]."""
+    def course(self, bars: Floats, steps: int, stops: Stops = DEFAULT_STOPS) -> Course:
+        """The levels that it visits in `steps` steps, of the schedule abar[T], at `stops` where it goes by them."""
         ...
 
     def advance(self, move: Move) -> Array:
@@ -68,7 +68,7 @@ class Solver(Protocol):
         ...
 
 
-def along(bars: Floats, visited: NDArray[np.integer]) -> Course:
-    """The course over timesteps of the schedule."""
-    kept = np.append(bars[visited], 1.0)
+def along(bars: Floats, visited: NDArray[np.integer], end: float) -> Course:
+    """The course over timesteps of the schedule, to the abar `end`."""
+    kept = np.append(bars[visited], end)
     return Course(visited.astype(np.float64), np.sqrt(kept), np.sqrt(1 - kept))

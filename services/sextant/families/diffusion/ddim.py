@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sextant.families.diffusion.course import Array, Course, Move, along
-from sextant.families.diffusion.schedule import Floats, Spacing, timesteps
+from sextant.families.diffusion.schedule import DEFAULT_STOPS, Floats, Stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +14,9 @@ class Ddim:
 
     eta: float = 0.0
 
-    def course(self, bars: Floats, steps: int) -> Course:
-        """Timesteps evenly spaced from the last one on."""
-        return along(bars, timesteps(Spacing.TRAILING, len(bars), steps))
+    def course(self, bars: Floats, steps: int, stops: Stops = DEFAULT_STOPS) -> Course:
+        """Timesteps evenly spaced, from the last one on unless `stops` says otherwise."""
+        return along(bars, stops.visited(len(bars), steps), stops.end(bars))
 
     def advance(self, move: Move) -> Array:
         """alpha_next x_0 + sqrt(sigma_next^2 - s^2) epsilon + s z, where s is eta times DDPM's deviation."""

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from sextant.families.diffusion.course import Array, Course, Move, along
-from sextant.families.diffusion.schedule import Floats, Spacing, timesteps
+from sextant.families.diffusion.schedule import DEFAULT_STOPS, Floats, Stops
 
 
 @dataclass(frozen=True, slots=True)
 class Ddpm:
     """Draws x from the posterior q(x_next | x, x_0), whose variance is the smaller of the paper's two."""
 
-    def course(self, bars: Floats, steps: int) -> Course:
-        """Timesteps evenly spaced from the last one on."""
-        return along(bars, timesteps(Spacing.TRAILING, len(bars), steps))
+    def course(self, bars: Floats, steps: int, stops: Stops = DEFAULT_STOPS) -> Course:
+        """Timesteps evenly spaced, from the last one on unless `stops` says otherwise."""
+        return along(bars, stops.visited(len(bars), steps), stops.end(bars))
 
     def advance(self, move: Move) -> Array:
         """mean = (alpha_next beta / sigma^2) x_0 + (alpha / alpha_next) (sigma_next^2 / sigma^2) x, eq. 7."""

@@ -11,7 +11,7 @@ from sextant.families.diffusion.config import DiffusionDefaults, ProcessConfig
 from sextant.families.diffusion.course import Solver
 from sextant.families.diffusion.ddim import Ddim
 from sextant.families.diffusion.ddpm import Ddpm
-from sextant.families.diffusion.denoising import DENOISER, Denoising, Guidance
+from sextant.families.diffusion.denoising import DENOISER, Denoising, Guidance, guided_to_class
 from sextant.families.diffusion.dpm_solver import DpmSolver
 from sextant.families.diffusion.euler import Euler
 from sextant.families.diffusion.flow_euler import FlowEuler
@@ -34,7 +34,7 @@ class DenoisingSampler(RowSampler, Generic[C]):
         self._name, self._tasks = manifest.name, manifest.tasks
         self._networks = {DENOISER: network}
         self._config, self._defaults = config, defaults
-        self._bars = alpha_bars(config.schedule, config.train_steps)
+        self._bars = alpha_bars(config.schedule, config.train_steps, config.betas)
         self.limits = Limits(rows_per_step=defaults.rows_per_step, slots=_SLOTS)
 
     def cost(self, task: Task) -> Cost:
@@ -72,9 +72,9 @@ class DenoisingSampler(RowSampler, Generic[C]):
             if given.guidance is not None:
                 raise InvalidRequest("diffusion.guidance", "this model has no classes to be guided to")
             read_class(conditions, ())
-            return Guidance(0, 0, 1.0)
+            return guided_to_class(0, 0, 1.0)
         label = read_class(conditions, self._config.classes, rng)
-        return Guidance(none if label is None else label, none, self._scale(given))
+        return guided_to_class(none if label is None else label, none, self._scale(given))
 
     def _scale(self, given: DiffusionParameters) -> float:
         return self._defaults.guidance if given.guidance is None else given.guidance

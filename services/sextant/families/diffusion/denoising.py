@@ -17,22 +17,14 @@ DENOISER = "denoiser"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Guidance:
-    """Classifier-free guidance (Ho & Salimans 2022, eq. 6): none + scale (label - none).
+    """Classifier-free guidance (Ho & Salimans 2022, eq. 6): away + scale (to - away).
 
-    `label` is the class, `none` the label that means no class; equal where the network knows no classes. Of scale 1
-    and 0 one of the two is enough.
+    `rows` are what the network is told in each row of its call, by input: one row, or what is led away from and then
+    what is led to. See `guided`.
     """
 
-    label: int
-    none: int
-    scale: float
-
-    @property
-    def labels(self) -> tuple[int, ...]:
-        """The label of each row."""
-        if self.label == self.none or self.scale == 0:
-            return (self.none,)
-        return (self.label,) if self.scale == 1 else (self.none, self.label)
+    rows: tuple[Rows, ...]
+    scale: float = 1.0
 
     def joined(self, said: Array) -> Array:
         """said[rows, ...] as one."""
@@ -41,6 +33,19 @@ class Guidance:
             return alone
         joined: Array = said[0] + np.float32(self.scale) * (said[1] - said[0])
         return joined
+
+
+def guided(to: Rows, away: Rows | None, scale: float) -> Guidance:
+    """Guidance to what `to` tells the network; of scale 1 and 0 one of the two is enough. None: there is no other."""
+    if away is None or scale == 1:
+        return Guidance((to,))
+    return Guidance((away,)) if scale == 0 else Guidance((away, to), scale)
+
+
+def guided_to_class(label: int, none: int, scale: float) -> Guidance:
+    """Guidance to a class, away from the label that means no class; equal where the network knows no classes."""
+    to, away = ({"label": np.asarray(one, np.int64)} for one in (label, none))
+    return guided(to, None if label == none else away, scale)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,11 +101,11 @@ class Denoising:
         self.steps_total = self.course.steps - self.first
 
     def inputs(self) -> Rows:
-        """The picture as it is, once for each label that guidance asks for."""
-        labels = np.array(self.guidance.labels, np.int64)
-        t = np.full(len(labels), self.course.t[self._at], np.float32)
-        repeated = {name: np.repeat(one[None], len(labels), 0) for name, one in {"x": self.x, **self.told}.items()}
-        return {**repeated, "t": t, "label": labels}
+        """The picture as it is, once for each row that guidance asks for."""
+        rows = self.guidance.rows
+        t = np.full(len(rows), self.course.t[self._at], np.float32)
+        repeated = {name: np.repeat(one[None], len(rows), 0) for name, one in {"x": self.x, **self.told}.items()}
+        return {**repeated, "t": t, **{name: np.stack([row[name] for row in rows]) for name in rows[0]}}
 
     def take(self, outputs: Rows) -> None:
         """The predictions [rows, c, h, w]: one step towards the picture."""

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from sextant.families.diffusion.course import Array, Course, Move, along
-from sextant.families.diffusion.schedule import Floats, Spacing, timesteps
+from sextant.families.diffusion.schedule import DEFAULT_STOPS, Floats, Stops
 
 
 @dataclass(frozen=True, slots=True)
 class DpmSolver:
     """Second order from two steps' x_0; first order at the first step, and at the last, where noise ends."""
 
-    def course(self, bars: Floats, steps: int) -> Course:
-        """Timesteps evenly spaced from the last one on."""
-        return along(bars, timesteps(Spacing.TRAILING, len(bars), steps))
+    def course(self, bars: Floats, steps: int, stops: Stops = DEFAULT_STOPS) -> Course:
+        """Timesteps evenly spaced, from the last one on unless `stops` says otherwise."""
+        return along(bars, stops.visited(len(bars), steps), stops.end(bars))
 
     def advance(self, move: Move) -> Array:
         """(sigma_next / sigma) x - alpha_next (exp(-h) - 1) D, D = x_0 + h / (2 h_before) (x_0 - x_0 before)."""

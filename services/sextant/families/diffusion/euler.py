@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sextant.families.diffusion.course import Array, Course, Move
-from sextant.families.diffusion.schedule import Floats
+from sextant.families.diffusion.schedule import DEFAULT_STOPS, Floats, Stops
 
 _RHO = 7.0
 MOST_NOISE = 80.0  # the paper's sigma_max; schedules that end in nothing but noise would spend half their steps there
@@ -18,7 +18,7 @@ MOST_NOISE = 80.0  # the paper's sigma_max; schedules that end in nothing but no
 class Euler:
     """In noise levels s = sigma / alpha, x / alpha moves by (s_next - s) epsilon."""
 
-    def course(self, bars: Floats, steps: int) -> Course:
+    def course(self, bars: Floats, steps: int, stops: Stops = DEFAULT_STOPS) -> Course:
         """s evenly spaced in s^(1/7), the timesteps between the schedule's own by log s."""
         known = np.sqrt((1 - bars) / bars)
         high, low = min(known[-1], MOST_NOISE) ** (1 / _RHO), known[0] ** (1 / _RHO)

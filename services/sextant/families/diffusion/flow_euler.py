@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from sextant.families.diffusion.course import Array, Course, Move
-from sextant.families.diffusion.schedule import Floats
+from sextant.families.diffusion.schedule import DEFAULT_STOPS, Floats, Stops
 
 
 @dataclass(frozen=True, slots=True)
 class FlowEuler:
     """On the straight path x = (1 - s) x_0 + s epsilon, x moves by (s_next - s) (epsilon - x_0)."""
 
-    def course(self, bars: Floats, steps: int) -> Course:
+    def course(self, bars: Floats, steps: int, stops: Stops = DEFAULT_STOPS) -> Course:
         """s evenly spaced from 1 to 1 / T, then 0; the network is told s T. Of the schedule only T counts."""
         train_steps = len(bars)
         shares = np.append(np.linspace(1, 1 / train_steps, steps), 0.0)

@@ -27,7 +27,7 @@ class RollUNet(nn.Module):
     where in the bar, it is. Label `classes` means none.
     """
 
-    def __init__(self, length: int, classes: int, width: int = 144, coarse: int = 208, steps: int = 1000) -> None:
+    def __init__(self, length: int, classes: int, width: int = 144, coarse: int = 192, steps: int = 1000) -> None:
         super().__init__()
         self.length, self.classes, self.steps = length, classes, steps
         told = 256

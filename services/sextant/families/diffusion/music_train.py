@@ -45,7 +45,8 @@ class RollTraining:
         label = torch.where(torch.rand(label.shape) < _WITHOUT_CLASS, self.network.classes, label)
         for group in self._adam.param_groups:
             group["lr"] = self._rate * min(1.0, progress / 0.02) * 0.5 * (1 + math.cos(math.pi * progress))
-        t = torch.randint(self.network.steps, (x0.shape[0],))
+        # Notes are decided where there is much noise; with little of it they can be read off.
+        t = (self.network.steps * torch.rand(x0.shape[0]).sqrt()).long()
         alpha = self._bars[t].sqrt()[:, None, None, None]
         sigma = (1 - self._bars[t]).sqrt()[:, None, None, None]
         known = self._known(x0)

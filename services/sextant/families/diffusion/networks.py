@@ -29,19 +29,19 @@ class UNet(nn.Module):
         self.time = nn.Sequential(nn.Linear(2 * _FREQUENCIES, told), nn.SiLU(), nn.Linear(told, told))
         self.label = nn.Embedding(classes + 1, told)
         self.enter = nn.Conv2d(inner, width, 3, padding=1)
-        self.fine_down = nn.ModuleList([_Residual(width, width, told), _Residual(width, width, told)])
+        self.fine_down = nn.ModuleList([Residual(width, width, told), Residual(width, width, told)])
         self.shrink = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
         self.coarse = nn.ModuleList(
             [
-                _Residual(2 * width, 2 * width, told),
-                _Attention(2 * width),
-                _Residual(2 * width, 2 * width, told),
-                _Attention(2 * width),
-                _Residual(2 * width, 2 * width, told),
+                Residual(2 * width, 2 * width, told),
+                Attention(2 * width),
+                Residual(2 * width, 2 * width, told),
+                Attention(2 * width),
+                Residual(2 * width, 2 * width, told),
             ]
         )
         self.grow = nn.Conv2d(2 * width, width, 3, padding=1)
-        self.fine_up = nn.ModuleList([_Residual(2 * width, width, told), _Residual(2 * width, width, told)])
+        self.fine_up = nn.ModuleList([Residual(2 * width, width, told), Residual(2 * width, width, told)])
         self.leave = nn.Sequential(_norm(width), nn.SiLU(), nn.Conv2d(width, inner, 3, padding=1))
         nn.init.zeros_(self.leave[-1].weight)
         nn.init.zeros_(self.leave[-1].bias)
@@ -62,7 +62,7 @@ class UNet(nn.Module):
         return F.pixel_shuffle(self.leave(h), _PATCH)
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """Two convolutions; what is told of time and class scales and shifts between them."""
 
     def __init__(self, wide_in: int, wide_out: int, told: int) -> None:
@@ -81,7 +81,7 @@ class _Residual(nn.Module):
         return self.skip(x) + self.second(F.silu(h))
 
 
-class _Attention(nn.Module):
+class Attention(nn.Module):
     """Every place looks at every other (Vaswani et al. 2017)."""
 
     def __init__(self, width: int) -> None:

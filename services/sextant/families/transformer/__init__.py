@@ -2,7 +2,8 @@
 
 Reading order for decoders: `sampler`, `generating` and `scoring`, `decoder_network`, `kv_slots`, `decoder_graph`,
 and `reference` for the mathematics. For encoder-decoders: `seq2seq_sampler`, `seq2seq_states`, `beams`,
-`seq2seq_graph` and `seq2seq_reference`.
+`seq2seq_graph` and `seq2seq_reference`. `clip_sampler` reads texts for pictures that are conditioned
+on them; `tower_sampler` looks at pictures, to where their captions lie.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from sextant.runtime.session import SessionConfig
 DECODERS = frozenset({"llama", "gpt2"})
 ENCODERS = frozenset({"bert"})
 SEQ2SEQ = frozenset({"t5"})
+CLIP_TEXT = frozenset({"clip-text"})
+TOWERS = frozenset({"image-tower"})
 
 
 class TransformerFamily:
@@ -38,7 +41,15 @@ class TransformerFamily:
             from sextant.families.transformer.seq2seq_sampler import Seq2SeqSampler
 
             return Seq2SeqSampler(bundle, config)
-        known = ", ".join(sorted(DECODERS | ENCODERS | SEQ2SEQ))
+        if bundle.manifest.architecture in CLIP_TEXT:
+            from sextant.families.transformer.clip_sampler import ClipTextSampler
+
+            return ClipTextSampler.load(bundle, config)
+        if bundle.manifest.architecture in TOWERS:
+            from sextant.families.transformer.tower_sampler import TowerSampler
+
+            return TowerSampler.load(bundle, config)
+        known = ", ".join(sorted(DECODERS | ENCODERS | SEQ2SEQ | CLIP_TEXT | TOWERS))
         reason = f"transformers of architecture {bundle.manifest.architecture!r} are unknown; known: {known}"
         raise BundleRefused(bundle.manifest.name, reason)
 
@@ -52,6 +63,14 @@ class TransformerFamily:
             from sextant.families.transformer.seq2seq_sampler import warm_up as seq2seq_warm_up
 
             return seq2seq_warm_up()
+        if bundle.manifest.architecture in CLIP_TEXT:
+            from sextant.families.transformer.clip_sampler import warm_up as clip_warm_up
+
+            return clip_warm_up()
+        if bundle.manifest.architecture in TOWERS:
+            from sextant.families.transformer.tower_sampler import warm_up as tower_warm_up
+
+            return tower_warm_up(bundle)
         few = TextParameters(max_tokens=1, temperature=1.0, continue_prompt=True)
         some = TextParameters(max_tokens=4, temperature=1.0, continue_prompt=True, ignore_end_of_text=True)
         return (

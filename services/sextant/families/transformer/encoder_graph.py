@@ -7,6 +7,7 @@ Inputs
                                        (only where the encoder has a head that fills blanks)
 Outputs
     embedding float32[rows, width]
+    states float32[rows, tokens, width]    the last layer's, of which the embedding is pooled
     logits float32[wanted, vocab]      (only with the head)
 
 Attention is ONNX Runtime's MultiHeadAttention. On two cores it is as fast as its fused Attention (which takes no
@@ -78,6 +79,8 @@ class _EncoderGraph:
         else:
             graph.add("Identity", pooled, output="embedding")
         graph.output("embedding", np.float32, ["rows", config.width])
+        graph.add("Identity", x, output="states")
+        graph.output("states", np.float32, ["rows", "tokens", config.width])
         if "head.transform" in self._weights:
             self._head(x)
 

@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sextant.bundles.manifest import LatentSpace, Parity
 from sextant.bundles.progress import ProgressFn
@@ -17,7 +18,7 @@ from sextant.families.transformer.encoder_config import EncoderNetworkConfig
 from sextant.families.transformer.encoder_graph import BLOCK, write_encoder
 from sextant.families.transformer.encoder_network import EncodedRow, EncoderNetwork
 from sextant.families.transformer.encoder_reference import blank_logits, embedding, token_states
-from sextant.families.transformer.encoder_sampler import NETWORK_FILE, TOKENIZER_FILE, sentence_space
+from sextant.families.transformer.encoder_sampler import NETWORK_FILE, TOKENIZER_FILE, sentence_space, token_space
 from sextant.families.transformer.encoder_source import EncoderSource, read_encoder
 from sextant.families.transformer.encoder_text import EncodedText
 from sextant.runtime.session import SessionConfig, open_session
@@ -90,7 +91,10 @@ def import_encoder(source: Path, destination: Path, options: ImportOptions, prog
             tasks=(TaskKind.ENCODE, TaskKind.TRANSFORM) if can_fill else (TaskKind.ENCODE,),
             inputs=(Modality.TEXT,),
             outputs=(Modality.LATENT, Modality.TEXT) if can_fill else (Modality.LATENT,),
-            latent_spaces=(LatentSpace(id=sentence_space(options.name), shape=(encoder.config.width,)),),
+            latent_spaces=(
+                LatentSpace(id=sentence_space(options.name), shape=(encoder.config.width,)),
+                LatentSpace(id=token_space(options.name), shape=(0, encoder.config.width)),
+            ),
             deterministic=_company_changes_nothing(network, texts),
             license=options.license,
             provenance=options.provenance,
@@ -122,7 +126,7 @@ def _measure(
     for done, text in enumerate(texts):
         row = _run(network, [text])[0]
         states = token_states(encoder.weights, encoder.config, text.ids.tolist())
-        pairs = [(row.embedding, embedding(states, encoder.pooling, encoder.normalize))]
+        pairs = [(row.embedding, embedding(states, encoder.pooling, encoder.normalize)), (_states(row), states)]
         if text.blanks:
             positions = [blank.position for blank in text.blanks]
             pairs.append((row.logits, blank_logits(encoder.weights, encoder.config, states, positions)))
@@ -145,8 +149,16 @@ def _company_changes_nothing(network: EncoderNetwork, texts: list[EncodedText]) 
                 return False
             if not np.array_equal(company[place].logits, alone.logits):
                 return False
+            if not np.array_equal(_states(company[place]), _states(alone)):
+                return False
     return True
 
 
 def _run(network: EncoderNetwork, texts: list[EncodedText]) -> list[EncodedRow]:
-    return network.run([text.ids for text in texts], [[blank.position for blank in text.blanks] for text in texts])
+    blanks = [[blank.position for blank in text.blanks] for text in texts]
+    return network.run([text.ids for text in texts], blanks, states=True)
+
+
+def _states(row: EncodedRow) -> NDArray[np.float32]:
+    assert row.states is not None
+    return row.states

@@ -96,6 +96,10 @@ class EncoderSampler:
         if task.kind is TaskKind.ENCODE:
             if task.parameters is not None:
                 raise InvalidRequest("parameters", "encoding text takes none")
+            spaces = [sentence_space(self._name), *([token_space(self._name)] if self._network.has_states else [])]
+            if task.space and task.space not in spaces:
+                known = " and ".join(spaces)
+                raise InvalidRequest("options.guarantees.latent_space", f"this encoder writes to {known}")
             content, encoded = self._read(task, f"items[{task.index}].text")
             return EncoderState(task, content, encoded)
         if task.kind is TaskKind.TRANSFORM and self._mask_token is not None:
@@ -113,7 +117,8 @@ class EncoderSampler:
             [blank.position for blank in state.encoded.blanks] if state.task.kind is TaskKind.TRANSFORM else []
             for state in states
         ]
-        rows = self._network.run([state.encoded.ids for state in states], blanks)
+        wants_states = any(state.task.space == token_space(self._name) for state in states)
+        rows = self._network.run([state.encoded.ids for state in states], blanks, states=wants_states)
         for state, row in zip(states, rows, strict=True):
             state.row, state.done, state.steps_done = row, True, 1
 
@@ -135,8 +140,11 @@ class EncoderSampler:
             raise RuntimeError("the text has not been encoded yet")
         usage = Usage(prompt_tokens=len(state.encoded.ids))
         if state.task.kind is TaskKind.ENCODE:
-            # A copy, since the row is a view into what all texts of the call share.
-            latent = Latent(space=sentence_space(self._name), mean=state.row.embedding.copy())
+            # Copies, since the row is a view into what all texts of the call share.
+            if state.task.space == token_space(self._name) and state.row.states is not None:
+                latent = Latent(space=token_space(self._name), mean=state.row.states.copy())
+            else:
+                latent = Latent(space=sentence_space(self._name), mean=state.row.embedding.copy())
             return Result(state.task.index, latent, usage=usage)
         fills = tuple(self._candidates(logits, state.candidates) for logits in state.row.logits)
         best = [fill[0].token.decode() for fill in fills]
@@ -192,9 +200,15 @@ def sentence_space(name: str) -> str:
     return f"{name}/sentence"
 
 
+def token_space(name: str) -> str:
+    """The id of the latent space of the states of all tokens: sequences of any length."""
+    return f"{name}/tokens"
+
+
 def warm_up(bundle: Bundle) -> Sequence[Task]:
     """Tasks that touch every code path once, in texts that fit any encoder; a blank only where it can be filled."""
-    tasks = [Task(TaskKind.ENCODE, seed=0, source=Text("a"))]
+    spaces = [space.id for space in bundle.manifest.latent_spaces]
+    tasks = [Task(TaskKind.ENCODE, seed=0, source=Text("a"), space=space) for space in spaces]
     mask_token = bundle.manifest.network.get("mask_token")
     if mask_token is not None:
         tasks.append(Task(TaskKind.TRANSFORM, seed=0, source=Text(mask_token)))

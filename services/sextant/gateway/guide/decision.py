@@ -1,20 +1,24 @@
 """What is wanted, and what the guide makes of it."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from sextant.contract.media import Modality
 from sextant.contract.options import Priority
-from sextant.contract.tasks import TaskKind
+from sextant.contract.tasks import DiffusionSampler, TaskKind
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a request asks for, as far as the choice of a model goes; None and "" are the caller's silence.
 
-    `attributes` are the names of those asked for, `picture` the height and width of the one that is given;
-    `family` is that of the parameters which the request carries; `encodes` says that the model must be able to
-    encode as well, because the request brings data to a task that works on latents.
+    `attributes` are the names of those asked for, `picture` the height and width of the one that is given, `size`
+    those of what is to be made, 0 where not said; `family` is that of the parameters which the request carries,
+    `sampler` and `steps` are among them; `encodes` says that the model must be able to encode as well, because the
+    request brings data to a task that works on latents. `count` is the number of items. `lots` are two numbers in
+    [0, 1) that decide whether a row's canary and shadow take part; without them neither does.
     """
 
     task: TaskKind
@@ -27,10 +31,15 @@ class Wanted:
     class_label: str = ""
     attributes: tuple[str, ...] = ()
     picture: tuple[int, int] | None = None
+    size: tuple[int, int] = (0, 0)
     family: str | None = None
+    sampler: DiffusionSampler | None = None
+    steps: int | None = None
     encodes: bool = False
+    count: int = 1
     deadline_s: float | None = None
     model: str = ""
+    lots: tuple[float, float] | None = None
 
 
 class RejectionReason(StrEnum):
@@ -45,24 +54,45 @@ class RejectionReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Tier:
+    """One way of running a model, with what was measured of it: quality from 0 to 1, seconds for one item alone.
+
+    `name` is that of the measurements, as in "dpm-solver++2m/10", and "" for a model with a single way.
+    """
+
+    name: str = ""
+    sampler: DiffusionSampler | None = None
+    steps: int = 0
+    quality: float = 0.0
+    latency_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model that could answer. `latency_s` is None and `quality` 0 where nothing was measured."""
+    """A model that could answer, in one of its tiers. `latency_s` is None and `quality` 0 where nothing was measured.
+
+    `sets_way` says that sampler and steps of the tier are the guide's to set, being neither asked for nor usual.
+    """
 
     model: str
     family: str
     version: str
     latency_s: float | None
     quality: float
+    tier: Tier = Tier()
+    sets_way: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A model that cannot answer, and why."""
+    """A model, or one tier of it, that cannot answer, and why."""
 
     model: str
     family: str
     reason: RejectionReason
     explanation: str
+    tier: str = ""
+    latency_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +111,49 @@ class Counterfactual:
     change: str
     model: str
     family: str
+    tier: str = ""
+    latency_s: float | None = None
+    quality: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
+class Reasons:
+    """All that explains a choice but does not make it."""
+
+    alternatives: tuple[Candidate, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    counterfactuals: tuple[Counterfactual, ...] = ()
+
+
+@dataclass(frozen=True)
 class Decision:
-    """The choice (None where nothing fits) with its explanation."""
+    """The choice (None where nothing fits) with its explanation, which is worked out when it is first read.
+
+    `canary` says that the row's canary was chosen, `shadow` names the model that is to answer unheard ("" for none).
+    """
 
     choice: Candidate | None
-    alternatives: tuple[Candidate, ...]
-    rejections: tuple[Rejection, ...]
     rule: Fired | None
-    counterfactuals: tuple[Counterfactual, ...]
     explanation: str
+    explain: Callable[[], Reasons] = field(default=Reasons, repr=False, compare=False)
+    canary: bool = False
+    shadow: str = ""
+
+    @cached_property
+    def _reasons(self) -> Reasons:
+        return self.explain()
+
+    @property
+    def alternatives(self) -> tuple[Candidate, ...]:
+        """The next best, best first."""
+        return self._reasons.alternatives
+
+    @property
+    def rejections(self) -> tuple[Rejection, ...]:
+        """What was left out, and why."""
+        return self._reasons.rejections
+
+    @property
+    def counterfactuals(self) -> tuple[Counterfactual, ...]:
+        """What would change the choice."""
+        return self._reasons.counterfactuals

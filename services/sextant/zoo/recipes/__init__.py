@@ -2,9 +2,10 @@
 
 from sextant.zoo.recipe import Recipe
 from sextant.zoo.recipes import autoregressive, diffusion, flow, gan, music, phonemes, vae
+from sextant.zoo.recipes.hybrids import cascade, latent_diffusion, unclip
 
 
 def all_recipes() -> dict[str, Recipe]:
     """Every recipe by the name of its model."""
-    families = (vae, gan, flow, diffusion, music, autoregressive, phonemes)
+    families = (vae, gan, flow, diffusion, music, autoregressive, phonemes, latent_diffusion, cascade, unclip)
     return {recipe.name: recipe for family in families for recipe in family.RECIPES}

@@ -75,8 +75,8 @@ RECIPES = (
         data=_digits,
         build=lambda: WaveNetTraining(WaveNet(len(digits.CLASSES), len(digits.VOICES)), rate=2e-3),
         publish=_publish_digits,
-        steps=2_400,
+        steps=6_000,
         batch=4,
-        core_hours=0.6,
+        core_hours=1.7,
     ),
 )

@@ -59,8 +59,8 @@ RECIPES = (
         data=_chorales,
         build=_build,
         publish=_publish,
-        steps=3_000,
+        steps=5_000,
         batch=64,
-        core_hours=0.5,
+        core_hours=0.8,
     ),
 )

@@ -1,0 +1,254 @@
+"""A gateway and replicas that it reaches without Ray: real doors on loopback ports."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from sextant.bundles.store import BundleStore
+from sextant.contract.errors import DeadlineExceeded, InvalidRequest, ModelNotFound, ModelUnavailable, SextantError
+from sextant.contract.events import Result
+from sextant.contract.tasks import Request, Task, TaskKind, TextParameters
+from sextant.gateway.dispatch import StreamStats
+from sextant.gateway.ray_dispatch import RayDispatcher
+from sextant.gateway.replica import Replica
+from sextant.replicas import door as door_module
+from sextant.replicas.config import FamilyConfig
+from sextant.replicas.door import Door
+from sextant.replicas.host import ModelHost
+from sextant.replicas.link import LinkLost
+from sextant.replicas.messages import Introduction
+from tests.probe import write_probe_bundle
+
+BOUND = 8
+
+
+def request(prompt: str = "go", steps: int = 5, model: str = "probe", budget_s: float | None = None) -> Request:
+    task = Task(TaskKind.GENERATE, 7, prompt=prompt, parameters=TextParameters(max_tokens=steps))
+    return Request("r", model, (task,), budget_s)
+
+
+class Site:
+    """One replica's host and door, with what a gateway is told of them."""
+
+    def __init__(self, name: str, host: ModelHost, door: Door) -> None:
+        self.host, self.door = host, door
+        self.introduction = Introduction(name, "127.0.0.1", door.port, door.key, host.offer, acknowledge_every=2)
+
+    @property
+    def held(self) -> int:
+        return len(self.host._runners["probe"].scheduler._sampler.held)
+
+    def die(self) -> None:
+        """As a process that is killed: all its connections end at once."""
+        assert self.door._server is not None
+        self.door._server.close()
+        for link in self.door._links:
+            link._writer.transport.abort()
+
+
+@pytest.fixture
+async def sites(tmp_path: Path):
+    write_probe_bundle(tmp_path)
+    config = FamilyConfig(models=("probe",), max_unsent_events=BOUND, stream_pace_ms=0)
+    found = []
+    for name in ("one", "two"):
+        host = await ModelHost.load("tests.probe:FAMILY", config, BundleStore([tmp_path]))
+        found.append(Site(name, host, await Door.open(host, "127.0.0.1")))
+    yield found
+    for site in found:
+        await site.door.leave(0.0)
+        await site.host.drain(0.1)
+
+
+class Handle:
+    """What the dispatcher uses of a Serve handle: every replica introduces itself."""
+
+    def __init__(self, introductions: list[Introduction]) -> None:
+        self.introductions = introductions
+
+    def broadcast(self, method: str) -> "Handle":
+        assert method == "introduce"
+        return self
+
+    async def results_async(self, timeout_s: float, return_exceptions: bool) -> list[Introduction]:
+        return self.introductions
+
+
+async def dispatcher_of(sites: list[Site]) -> RayDispatcher:
+    dispatcher = RayDispatcher()
+    dispatcher._handles["probe"] = Handle([site.introduction for site in sites])  # type: ignore[assignment]
+    dispatcher._replicas["probe"] = {}
+    await dispatcher._meet("probe", "sextant-probe")
+    return dispatcher
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def bodies(batches) -> list:
+    return [event.body async for batch in batches for event in batch]
+
+
+async def test_a_stream_is_taken_in_and_brings_what_the_host_makes(sites):
+    replica = await Replica.meet(sites[0].introduction, lambda: None)
+    expected = await bodies(sites[1].host.submit(request()))
+    batches = [batch async for batch in replica.stream(request())]
+    assert list(batches[0]) == [], "taken in, before there is anything to show"
+    assert [event.body for batch in batches for event in batch][-1].content == expected[-1].content
+    assert replica.open_streams == 0
+    replica.close()
+
+
+async def test_many_streams_share_one_connection(sites):
+    replica = await Replica.meet(sites[0].introduction, lambda: None)
+    answers = await asyncio.gather(*(bodies(replica.stream(request(steps=1 + n % 7))) for n in range(60)))
+    assert [answer[-1].usage.generated_tokens for answer in answers] == [1 + n % 7 for n in range(60)]
+    assert len(sites[0].door._links) == 1
+    replica.close()
+
+
+async def test_closing_a_stream_frees_its_slot_in_the_replica(sites):
+    replica = await Replica.meet(sites[0].introduction, lambda: None)
+    stream = replica.stream(request("sleep=0.005", steps=100_000))
+    async for batch in stream:
+        if batch:
+            break
+    assert sites[0].held == 1
+    await stream.aclose()
+    await until(lambda: sites[0].held == 0)
+    replica.close()
+
+
+async def test_a_gateway_that_goes_takes_its_streams_with_it(sites):
+    replica = await Replica.meet(sites[0].introduction, lambda: None)
+    stream = replica.stream(request("sleep=0.005", steps=100_000))
+    await anext(stream)
+    await until(lambda: sites[0].held == 1)
+    replica.close()
+    await until(lambda: sites[0].held == 0 and sites[0].door.streams == 0)
+    with contextlib.suppress(LinkLost):
+        await stream.aclose()
+
+
+async def test_a_reader_that_stops_bounds_what_the_replica_makes_for_it(sites):
+    replica = await Replica.meet(sites[0].introduction, lambda: None)
+    stream = replica.stream(request(steps=300))
+    await anext(stream)
+    sampler = sites[0].host._runners["probe"].scheduler._sampler
+    await until(lambda: len(sampler.batches) >= 4)
+    await asyncio.sleep(0.3)
+    made = len(sampler.batches)
+    assert 2 * made <= BOUND + 4, "two events a step, and the two steps of the warm-up"
+    await asyncio.sleep(0.2)
+    assert len(sampler.batches) == made
+    rest = await bodies(stream)
+    assert isinstance(rest[-1], Result), "who reads on gets everything"
+    replica.close()
+
+
+async def test_the_errors_of_a_request_arrive_as_they_are(sites):
+    replica = await Replica.meet(sites[0].introduction, lambda: None)
+    with pytest.raises(InvalidRequest, match="refused by the sampler") as refused:
+        await bodies(replica.stream(request("refuse")))
+    assert refused.value.violations[0].field == "prompt"
+    with pytest.raises(ModelNotFound):
+        await bodies(replica.stream(request(model="nonesuch")))
+    with pytest.raises(SextantError, match="RuntimeError in the model"):
+        await bodies(replica.stream(request("break")))
+    assert (await bodies(replica.stream(request())))[-1], "the connection is none the worse for it"
+    replica.close()
+
+
+def test_an_error_that_does_not_survive_the_way_arrives_as_its_text():
+    class Foreign(SextantError):
+        def __init__(self, one: str, two: str) -> None:
+            super().__init__(f"{one} and {two}")
+
+    told = door_module._portable(Foreign("this", "that"))
+    assert type(told) is SextantError
+    assert str(told) == "this and that"
+
+
+async def test_a_stream_goes_on_unbroken_and_identical_on_another_replica(sites):
+    dispatcher = await dispatcher_of(sites)
+    whole = await bodies(dispatcher.stream(request("sleep=0.005", steps=60), StreamStats()))
+    stats, got = StreamStats(), []
+    async for batch in dispatcher.stream(request("sleep=0.005", steps=60), stats):
+        got += [event.body for event in batch]
+        if len(got) >= 20 and stats.retries == 0:
+            next(site for site in sites if site.held).die()
+            while stats.retries == 0 and dispatcher._taking("probe") == 2:
+                await asyncio.sleep(0.01)
+    assert stats.retries == 1
+    assert [body for body in got if not isinstance(body, Result)] == [b for b in whole if not isinstance(b, Result)]
+    assert got[-1].content == whole[-1].content
+    await dispatcher.close()
+
+
+async def test_a_lost_replica_is_met_again_when_it_is_back(sites):
+    dispatcher = await dispatcher_of(sites[:1])
+    sites[0].die()
+    await until(lambda: dispatcher._taking("probe") == 0)
+    waiting = asyncio.create_task(bodies(dispatcher.stream(request(budget_s=60.0), StreamStats())))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    dispatcher._handles["probe"].introductions = [sites[1].introduction]  # type: ignore[attr-defined]
+    await dispatcher._meet("probe", "sextant-probe")
+    assert isinstance((await waiting)[-1], Result)
+    await dispatcher.close()
+
+
+async def test_no_replica_within_the_deadline_is_told_as_that(sites):
+    dispatcher = await dispatcher_of(sites[:1])
+    sites[0].die()
+    await until(lambda: dispatcher._taking("probe") == 0)
+    with pytest.raises(DeadlineExceeded, match="no replica"):
+        await bodies(dispatcher.stream(request(budget_s=0.1), StreamStats()))
+    await dispatcher.close()
+
+
+async def test_a_request_that_loses_every_replica_it_gets_is_given_up(sites, monkeypatch):
+    dispatcher = await dispatcher_of(sites[:1])
+
+    async def lost(*_):
+        raise LinkLost("gone")
+        yield ()
+
+    monkeypatch.setattr(Replica, "stream", lost)
+    stats = StreamStats()
+    with pytest.raises(ModelUnavailable, match="4 replicas in a row"):
+        await bodies(dispatcher.stream(request(), stats))
+    assert stats.retries == 4
+    await dispatcher.close()
+
+
+async def test_the_less_busy_replica_gets_the_next_stream(sites):
+    dispatcher = await dispatcher_of(sites)
+    streams = [dispatcher.stream(request("sleep=0.01", steps=100_000), StreamStats()) for _ in range(6)]
+    for stream in streams:
+        await anext(stream)
+    assert [replica.open_streams for replica in dispatcher._replicas["probe"].values()] == [3, 3]
+    for stream in streams:
+        await stream.aclose()
+    await dispatcher.close()
+
+
+async def test_a_replica_that_leaves_ends_what_is_open_and_gets_nothing_new(sites):
+    dispatcher = await dispatcher_of(sites)
+    first = dispatcher.stream(request("sleep=0.005", steps=100), StreamStats())
+    await anext(first)
+    await until(lambda: any(site.held for site in sites))
+    busy = next(site for site in sites if site.held)
+    leaving = asyncio.create_task(busy.door.leave(30.0))
+    await until(lambda: dispatcher._taking("probe") == 1)
+    for _ in range(6):
+        assert (await bodies(dispatcher.stream(request(), StreamStats())))[-1]
+    assert busy.held == 1, "all of them went to the other"
+    assert isinstance((await bodies(first))[-1], Result)
+    await leaving
+    await dispatcher.close()
