@@ -6,10 +6,10 @@ STUBS  := services/sextant/contract/v1
 export SEXTANT_STATE_DIR ?= $(abspath $(VENV))/state
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format protos bench clean
+.PHONY: help demo test test-all compose-test dashboards check format protos bench clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The serving environment: all that `make demo` needs. No torch in it.
 $(VENV)/.serving: pyproject.toml
@@ -34,6 +34,12 @@ test: $(VENV)/.dev ## Run the tests (minutes)
 
 test-all: $(VENV)/.dev ## Run all tests, the slow ones too
 	$(BIN)/python -m pytest
+
+compose-test: $(VENV)/.dev ## Build the images and try the cluster of containers; skipped without Docker
+	$(BIN)/python -m pytest tests/compose -s -rs
+
+dashboards: $(VENV)/.dev ## Write Grafana's dashboards anew
+	$(BIN)/python deploy/grafana/generate.py
 
 check: $(VENV)/.dev node_modules/.bin/buf ## Lint, types, layers, protos, stubs
 	$(BIN)/ruff check .

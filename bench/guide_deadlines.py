@@ -48,7 +48,7 @@ def measure() -> dict[str, Any]:
         rows = [_ask(client, deadline) for deadline in order]
         alone = {name: [_ask(client, None, way)["seconds"] for _ in range(_ALONE)] for name, way in ways.items()}
     quality = {name: way.quality for name, way in ways.items()}
-    found = {"requests": rows, "alone_s": alone, **_summary(rows, alone, quality)}
+    found: dict[str, Any] = {"asked": len(rows), **_summary(rows, alone, quality)}
     found["by_allowance"] = {str(allowance): _replayed(alone, quality, allowance) for allowance in ALLOWANCES}
     _plot(rows)
     return found
@@ -173,7 +173,7 @@ def _plot(rows: list[dict[str, Any]]) -> None:
 def table(found: dict[str, Any]) -> str:
     """The figures as Markdown."""
     lines = [
-        f"{len(found['requests'])} requests one after the other, deadlines from {1000 * DEADLINES_S[0]:.0f} ms to "
+        f"{found['asked']} requests one after the other, deadlines from {1000 * DEADLINES_S[0]:.0f} ms to "
         f"{DEADLINES_S[-1]:.0f} s: {found['in_time']:.1%} in time, "
         f"{found['better_to_be_had']:.1%} could have had better; "
         f"quality {'never falls' if found['monotone'] else 'FALLS'} as deadlines grow (by the median at each).",

@@ -130,8 +130,11 @@ def test_steps_and_sampler_that_are_asked_for_stand_whatever_the_deadline():
 
 
 def test_who_wants_the_same_bytes_every_time_gets_the_usual_tier_however_little_time_there_is():
-    choice = at(0.03, deterministic=True, model="diffusion").choice
-    assert (choice.tier.name, choice.sets_way) == ("dpm-solver++2m/20", False)
+    for named in ("diffusion", ""):
+        choice = at(1e-6, seen("diffusion", 5.0), deterministic=True, model=named).choice
+        assert (choice.model, choice.tier.name, choice.sets_way) == ("diffusion", "dpm-solver++2m/20", False)
+    hurried = {"deterministic": True, "priority": Priority.SPEED}
+    assert at(0.01, seen("gan", 5.0), **hurried) == at(None, **hurried)
 
 
 def test_a_model_that_is_named_keeps_its_deadline_by_a_lesser_tier():

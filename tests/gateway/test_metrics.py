@@ -15,7 +15,7 @@ import sextant
 from sextant.contract import media
 from sextant.contract.events import Result, Usage
 from sextant.contract.v1 import generation_pb2, generation_pb2_grpc
-from sextant.gateway.metrics import serve_metrics
+from sextant.gateway.metrics import observe_offer, serve_metrics
 from tests.conftest import free_port
 from tests.gateway.scripted import ScriptedDispatcher, answering, serving
 from tests.gateway.test_guide import MODELS
@@ -104,3 +104,15 @@ async def test_promtool_finds_nothing_to_say(url):
 
     checked = await asyncio.to_thread(check)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+async def test_a_family_that_has_lost_its_replicas_counts_as_zero_and_a_refused_bundle_is_told(url):
+    families: set[str] = set()
+    observe_offer(MODELS, {"damaged": "wrong sha256"}, families)
+    before = await asyncio.to_thread(scrape, url)
+    assert sample(before, "sextant_served_models", family="transformer") > 0
+    assert sample(before, "sextant_refused_bundles", model="damaged") == 1
+    observe_offer({}, {}, families)
+    after = await asyncio.to_thread(scrape, url)
+    assert ("sextant_served_models", frozenset({("family", "transformer")})) in after
+    assert sample(after, "sextant_served_models", family="transformer") == 0

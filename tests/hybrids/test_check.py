@@ -129,6 +129,17 @@ def test_a_hybrid_is_no_stage():
         build_hybrid(hybrid(painting('model = "words"', 'model = "painter"')), {**MODELS, "painter": hybrid()})
 
 
+def test_a_hybrid_does_not_walk_paths():
+    assert "does not walk paths" in refusal(PAINTING, "interpolate")
+
+
+def test_a_promise_of_the_same_bytes_needs_that_of_every_stage():
+    fickle = {**MODELS, "denoiser": MODELS["denoiser"].model_copy(update={"deterministic": False})}
+    with pytest.raises(BundleRefused, match="stage denoise: it promises the same bytes"):
+        build_hybrid(hybrid(), fickle)
+    assert build_hybrid(hybrid(deterministic=False), fickle)
+
+
 def test_its_tasks_are_those_of_its_graphs():
     with pytest.raises(BundleRefused, match="its tasks are transform"):
         build_hybrid(hybrid(tasks=["transform"]), MODELS)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sextant.contract.errors import DeadlineExceeded, InvalidRequest, ModelUnavailable, Overloaded, UnsupportedTask
-from sextant.contract.events import Estimator, Event, Likelihood, Progress, Result
+from sextant.contract.events import Estimator, Event, Likelihood, Progress, Result, Usage
 from sextant.contract.media import Image, Latent, Text
 from sextant.contract.tasks import (
     Conditions,
@@ -54,9 +54,9 @@ class Models:
                         await self.gates[stage].wait()
             elif stage in self.gates:
                 await self.gates[stage].wait()
-            yield tuple(Event(STEPS, Result(task.index, _answer(task))) for task in request.tasks)
+            yield tuple(Event(STEPS, Result(task.index, _answer(task), usage=Usage(1))) for task in request.tasks)
         finally:
-            self.running.remove(stage)
+            self.running.discard(stage)
 
 
 def _latent(task: Task, step: int) -> Latent:
@@ -122,6 +122,17 @@ async def test_items_go_to_a_stage_together_and_what_is_alike_is_asked_once():
     assert [task.index for task in models.asked("denoise")] == [0, 1, 2, 3]
     assert len([request for request in models.requests if request.request_id == "r/denoise"]) == 1
     assert sorted(event.body.item for event in events if isinstance(event.body, Result)) == [0, 1, 2, 3]
+
+
+async def test_many_items_go_to_a_stage_in_portions():
+    models = Models()
+    events = await run(models, tasks(100), graph=PAINTING.replace('preview = "paint"\n', ""))
+    portions = [len(request.tasks) for request in models.requests if request.request_id == "r/denoise"]
+    assert sorted(portions) == [36, 64]
+    results = [event.body.item for event in events if isinstance(event.body, Result)]
+    assert results == list(range(100))
+    numbers = [event.sequence for event in events if event.body.item == 99]
+    assert numbers == list(range(STEPS + 1))
 
 
 async def test_stages_draw_independently_unless_they_draw_as_the_request_does():
@@ -301,3 +312,6 @@ async def test_of_several_candidates_the_likeliest_is_the_answer():
     assert [result.item for result in results] == [0, 1]
     assert [result.content.pixels.flat[0] for result in results] == [drawn[1], drawn[3]]
     assert len([event for event in events if isinstance(event.body, Progress)]) == 2 * STEPS
+    # The prompt is read once for all candidates.
+    steps = {part.stage: part.steps for part in results[0].usage.stages}
+    assert (steps["read"], steps["denoise"], steps["paint"]) == (1, 3, 3)

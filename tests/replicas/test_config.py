@@ -55,3 +55,19 @@ def test_a_gpu_share_with_a_memory_cap_reaches_the_sessions(tmp_path):
     session = config.families["transformer"].session_config()
     assert session.providers == ("cuda", "cpu")
     assert session.gpu_memory_limit_bytes == 4096 * 2**20
+
+
+def test_what_identifies_a_replica_changes_with_all_that_it_depends_on_but_not_with_their_number():
+    def version(**options) -> str:
+        families = {"gan": {"models": ["a"], **options}, "vae": {"models": ["b"]}}
+        return ClusterConfig.model_validate({"families": families}).version("gan")
+
+    assert version(replicas=3) == version(replicas=1) == version()
+    different = [version(), version(revision="2"), version(models=["b"]), version(max_queue=7), version(num_cpus=2)]
+    assert len(set(different)) == len(different)
+
+
+def test_what_identifies_a_replica_does_not_depend_on_other_families():
+    alone = ClusterConfig.model_validate({"families": {"gan": {"models": ["a"]}}})
+    both = ClusterConfig.model_validate({"families": {"gan": {"models": ["a"]}, "vae": {"models": ["b"]}}})
+    assert alone.version("gan") == both.version("gan")

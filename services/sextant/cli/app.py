@@ -11,10 +11,12 @@ from sextant.cli import (
     compare,
     decode,
     demo,
+    deploy,
     encode,
     generate,
     interpolate,
     models,
+    node,
     route,
     score,
     status,
@@ -34,6 +36,7 @@ app = typer.Typer(
 app.add_typer(generate.app, name="generate")
 app.add_typer(models.app, name="models")
 app.add_typer(zoo.app, name="zoo")
+app.add_typer(node.app, name="node", no_args_is_help=True)
 app.command("chat")(chat.chat)
 app.command("encode")(encode.encode)
 app.command("decode")(decode.decode)
@@ -46,6 +49,7 @@ app.command("compare")(compare.compare)
 app.command("up")(up.up)
 app.command("down")(up.down)
 app.command("status")(status.status)
+app.command("deploy")(deploy.deploy)
 app.command("demo")(demo.demo)
 
 

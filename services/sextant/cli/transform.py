@@ -33,6 +33,7 @@ def transform(
     direction: Annotated[str, typer.Option(help="Of a translator, for example noto-to-fluent.")] = "",
     attributes: Attributes = None,
     label: Label = "",
+    prompt: Annotated[str | None, typer.Option(help="What to make of it, for models that read words.")] = None,
     strength: Annotated[float | None, typer.Option(help="How far to depart from the source.")] = None,
     mask: Annotated[Path | None, typer.Option(help="A picture: white is changed, black is kept.")] = None,
     steps: Steps = None,
@@ -61,6 +62,8 @@ def transform(
         "conditions": conditions_of(label, named),
         "strength": strength,
     }
+    if prompt is not None:
+        options["prompt"] = prompt
     if (diffusion := diffusion_of(steps, sampler, guidance)) is not None:
         options["diffusion"] = diffusion
     if mask is not None:

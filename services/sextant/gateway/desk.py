@@ -101,9 +101,9 @@ class Desk:
         elapsed_s = time.monotonic() - work.decided_s
         deadline_s = work.wanted.deadline_s
         if work.learns and deadline_s is not None and elapsed_s >= _ENDED * deadline_s:
-            self._learn(work, others, taken_in_s or 0.0, _LONGER * elapsed_s)
+            self._learn(work, others, taken_in_s, _LONGER * elapsed_s)
 
-    def _learn(self, work: Work, others: int, taken_in_s: float, elapsed_s: float) -> None:
+    def _learn(self, work: Work, others: int, taken_in_s: float | None, elapsed_s: float) -> None:
         wanted, choice = work.wanted, work.choice
         served = self._dispatcher.models().get(choice.model)
         seen = Observation(
@@ -114,7 +114,7 @@ class Desk:
             count=wanted.count,
             others=others,
             taken_in_s=taken_in_s,
-            service_s=max(0.0, elapsed_s - taken_in_s),
+            service_s=max(0.0, elapsed_s - (taken_in_s or 0.0)),
             timed=served is not None and served.manifest.tasks[0] is wanted.task,
         )
         self._live = observed(self._live, seen, time.monotonic())

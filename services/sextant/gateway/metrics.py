@@ -1,8 +1,11 @@
 """The gateway's figures for Prometheus. Labels are bounded: models by what is served, codes by gRPC."""
 
+from collections.abc import Mapping
+
 from prometheus_client import Counter, Gauge, Histogram, Info, disable_created_metrics, start_http_server
 
 import sextant
+from sextant.replicas.served import ServedModel
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -47,6 +50,11 @@ GUIDE = Info("sextant_guide", "The guide in force.")
 RECEIVED_BYTES = Counter("sextant_received_bytes_total", "Bytes of request messages.", ["method"])
 SENT_BYTES = Counter("sextant_sent_bytes_total", "Bytes of answers and events.", ["method"])
 READY = Gauge("sextant_ready", "1 while every configured model is warm and the gateway is not draining.")
+SERVED_MODELS = Gauge("sextant_served_models", "Models that have a running replica.", ["family"])
+REFUSED_BUNDLES = Gauge("sextant_refused_bundles", "1 for a configured bundle that must not be served.", ["model"])
+MANIFEST_LATENCY = Gauge(
+    "sextant_manifest_latency_seconds", "Time of one item alone, as the bundle's manifest has it.", ["model"]
+)
 BUILD = Info("sextant_build", "Version of this gateway.")
 BUILD.info({"version": sextant.__version__})
 
@@ -55,3 +63,19 @@ def serve_metrics(listen: str) -> None:
     """Offer the metrics at "host:port". Raises OSError where the port is taken."""
     host, _, port = listen.rpartition(":")
     start_http_server(int(port), addr=host)
+
+
+def observe_offer(models: Mapping[str, ServedModel], refused: Mapping[str, str], families: set[str]) -> None:
+    """Tell what is served now. `families` remembers those seen: one that is gone counts as 0, not as unknown."""
+    served: dict[str, int] = dict.fromkeys(families, 0)
+    for name, model in models.items():
+        family = model.manifest.family
+        served[family] = served.get(family, 0) + 1
+        for measurement in model.manifest.measurements:
+            if measurement.name == "latency":
+                MANIFEST_LATENCY.labels(name).set(measurement.value)
+    for family, count in served.items():
+        SERVED_MODELS.labels(family).set(count)
+    families.update(served)
+    for name in refused:
+        REFUSED_BUNDLES.labels(name).set(name not in models)

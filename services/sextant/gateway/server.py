@@ -118,7 +118,9 @@ class Gateway:
     async def _watch_readiness(self) -> None:
         """Keep health true: SERVING while every model is warm."""
         told = None
+        families: set[str] = set()
         while not self._calls.draining:
+            metrics.observe_offer(self._dispatcher.models(), self._dispatcher.refused(), families)
             ready = self._dispatcher.ready()
             if ready != told:
                 told = ready

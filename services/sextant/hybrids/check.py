@@ -38,6 +38,8 @@ class _Checker:
         self._bundle, self._kind, self._graph, self._models = bundle, kind, graph, models
 
     def check(self) -> tuple[str, ...]:
+        if self._kind is TaskKind.INTERPOLATE:
+            self._refuse("a hybrid does not walk paths; the model whose latent space it is does")
         for name in self._graph.stages:
             self._check_stage(name)
         self._check_ends()

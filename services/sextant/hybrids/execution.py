@@ -23,6 +23,7 @@ from sextant.hybrids.stages import alike, check_request, renamed, stage_tasks
 Stream = Callable[[Request], AsyncGenerator[Sequence[Event], None]]
 
 _PARTIAL_RESERVE = 0.2  # of the time that is left: for the stages after one that may break off
+_MOST_TASKS = 64  # of one stage's request: eight candidates for each of many items would not fit into a queue
 _LONGEST_WAIT_S = 60.0  # in all, for room in a stage's queue where there is no deadline
 
 
@@ -104,7 +105,16 @@ class Execution(AsyncIterator[Sequence[Event]]):
         self._results[name].set_result([results[tasks[place].index] for place in places])
 
     async def _asked(self, name: str, tasks: Sequence[Task]) -> dict[int, Result]:
-        """The results of a stage's tasks by their index. Where its queue is full it waits: the request is under way."""
+        """The results of a stage's tasks by their index, asked for in portions that find room in a queue."""
+        portions = [tasks[start : start + _MOST_TASKS] for start in range(0, len(tasks), _MOST_TASKS)]
+        if len(portions) == 1:
+            return await self._portion(name, tasks)
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(self._portion(name, portion)) for portion in portions]
+        return {index: result for one in asked for index, result in one.result().items()}
+
+    async def _portion(self, name: str, tasks: Sequence[Task]) -> dict[int, Result]:
+        """The results of a few tasks. Where the stage's queue is full it waits: the request is under way."""
         waited_s = 0.0
         while True:
             try:
@@ -219,16 +229,15 @@ class Execution(AsyncIterator[Sequence[Event]]):
         return events
 
     def _usage(self, parts: dict[str, list[Result]]) -> Usage:
-        """What an item used, with all of its candidates, in all stages."""
-        used = [result.usage for results in parts.values() for result in results]
+        """What an item used, with all of its candidates, in all stages; what candidates shared counts once."""
+        used = {name: {id(result): result.usage for result in results}.values() for name, results in parts.items()}
+        every = [usage for usages in used.values() for usage in usages]
         return Usage(
-            steps=sum(usage.steps for usage in used),
-            prompt_tokens=sum(usage.prompt_tokens for usage in used),
-            generated_tokens=sum(usage.generated_tokens for usage in used),
+            steps=sum(usage.steps for usage in every),
+            prompt_tokens=sum(usage.prompt_tokens for usage in every),
+            generated_tokens=sum(usage.generated_tokens for usage in every),
             queue_s=parts[self._plan.order[0]][0].usage.queue_s,
-            stages=tuple(
-                StageUsage(name, sum(result.usage.steps for result in parts[name])) for name in self._plan.order
-            ),
+            stages=tuple(StageUsage(name, sum(usage.steps for usage in used[name])) for name in self._plan.order),
         )
 
     async def _give(self, batch: Sequence[Event]) -> None:

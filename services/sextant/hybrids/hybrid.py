@@ -54,6 +54,8 @@ def build_hybrid(manifest: Manifest, models: Mapping[str, Manifest]) -> Hybrid:
         said, drawn = ", ".join(sorted(manifest.tasks)), ", ".join(sorted(graphs))
         raise BundleRefused(manifest.name, f"its tasks are {said}, and its graphs of {drawn}")
     plans = {kind: _plan(manifest.name, kind, graph, models) for kind, graph in graphs.items()}
+    if manifest.deterministic:
+        _check_determinism(manifest.name, graphs, models)
     return Hybrid(manifest.model_copy(update={"network": _network(plans, models)}), plans)
 
 
@@ -69,6 +71,15 @@ def _plan(bundle: str, kind: TaskKind, graph: Graph, models: Mapping[str, Manife
         )
         spaces |= dict.fromkeys(graph.choose.by, next(iter(first & second)))
     return Plan(kind, graph, order, parameters, spaces)
+
+
+def _check_determinism(bundle: str, graphs: Mapping[TaskKind, Graph], models: Mapping[str, Manifest]) -> None:
+    """A hybrid promises the same bytes for the same seed only where all of its stages do."""
+    for kind, graph in graphs.items():
+        for name, stage in graph.stages.items():
+            if not models[stage.model].deterministic:
+                reason = f"it promises the same bytes for the same seed, which {stage.model} does not"
+                raise BundleRefused(bundle, f"graph.{kind}: stage {name}: {reason}")
 
 
 def _network(plans: Mapping[TaskKind, Plan], models: Mapping[str, Manifest]) -> dict[str, Any]:

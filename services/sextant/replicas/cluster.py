@@ -37,12 +37,18 @@ def _application(family: str, config: ClusterConfig) -> serve.Application:
         FamilyReplica,
         name=family,
         num_replicas=options.replicas,
-        ray_actor_options={"num_cpus": options.num_cpus, "num_gpus": options.num_gpus},
+        ray_actor_options={
+            "num_cpus": options.num_cpus,
+            "num_gpus": options.num_gpus,
+            "resources": dict(options.resources),
+        },
         health_check_period_s=5.0,
         graceful_shutdown_wait_loop_s=0.2,
         graceful_shutdown_timeout_s=30.0,
     )
-    return deployment.bind(family, config)
+    # What Serve compares: without it every deployment is a new version, which replaces all replicas.
+    deployment._version = config.version(family)
+    return deployment.bind(family, config.only(family))
 
 
 class Cluster:
@@ -94,13 +100,17 @@ class Cluster:
 
 
 def _why(application: str, error: Exception) -> str:
-    """The sentence that matters in Serve's account of a failed start: our own error, where there is one."""
+    """The sentence that matters in Serve's account of a failed start."""
     status: Any = serve.status().applications.get(application)
-    told = [str(error)]
-    if status is not None:
-        told = [status.message, *(d.message for d in status.deployments.values()), *told]
-    for text in told:
+    return reason(status, str(error))
+
+
+def reason(status: Any, told: str = "") -> str:
+    """Of an application's status and what was told besides, our own error where there is one, else the last line."""
+    texts = [told] if status is None else [status.message, *(d.message for d in status.deployments.values()), told]
+    for text in texts:
         for line in text.splitlines():
             if "sextant.contract.errors." in line:
                 return line.split("sextant.contract.errors.", 1)[1].strip()
-    return told[-1].strip().splitlines()[-1]
+    lines = [line for text in texts for line in text.strip().splitlines()]
+    return lines[-1] if lines else ""

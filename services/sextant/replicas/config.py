@@ -1,11 +1,13 @@
 """What runs where: the cluster's configuration, as operators write it (deploy/cluster.yaml)."""
 
+import hashlib
 from pathlib import Path
 from typing import Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+import sextant
 from sextant.bundles.manifest import HYBRID
 from sextant.bundles.store import SHIPPED_DIRECTORY
 from sextant.bundles.verify import MANIFEST_NAME, read_manifest
@@ -35,6 +37,10 @@ class FamilyConfig(_Strict):
     # Ray's logical resources for each replica. A fraction of a GPU shares it, but does not isolate its memory.
     num_cpus: float = Field(default=1.0, ge=0)
     num_gpus: float = Field(default=0.0, ge=0)
+    # Ray's custom resources, which nodes offer by `ray start --resources`: where each replica may be placed.
+    resources: dict[str, float] = Field(default_factory=dict)
+    # Anything; another value replaces the replicas, one after the other, though nothing else has changed.
+    revision: str = ""
     # ONNX Runtime providers in order of preference. "cuda" alone must be had; "cuda, cpu" may fall back.
     providers: tuple[Literal["cuda", "cpu"], ...] = Field(default=("cpu",), min_length=1)
     # Cap of each session's CUDA arena.
@@ -115,6 +121,15 @@ class ClusterConfig(_Strict):
     def implementation(self, family: str) -> str:
         """Where the object of `family` lives."""
         return self.families[family].implementation or (HYBRID if family == HYBRID else FAMILIES[family])
+
+    def only(self, family: str) -> "ClusterConfig":
+        """This configuration without the other families."""
+        return self.model_copy(update={"families": {family: self.families[family]}})
+
+    def version(self, family: str) -> str:
+        """What identifies a replica of `family`: it changes with all that a replica depends on, their number apart."""
+        told = self.only(family).model_dump_json(exclude={"families": {family: {"replicas"}}})
+        return hashlib.sha256(f"{sextant.__version__} {told}".encode()).hexdigest()[:16]
 
     @classmethod
     def load(cls, path: Path | None) -> "ClusterConfig":

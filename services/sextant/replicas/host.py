@@ -92,7 +92,7 @@ class _Loading:
             sampler,
             max_queue=self._config.max_queue,
             max_unsent=self._config.max_unsent_events,
-            observer=observe_model(name),
+            observer=observe_model(name, queue_limit=self._config.max_queue, slots=sampler.limits.slots),
         )
         runner = SchedulerRunner(scheduler, name, pace_s=self._config.stream_pace_ms / 1000)
         for number, task in enumerate(family.warm_up(bundle)):

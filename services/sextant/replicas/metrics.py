@@ -24,6 +24,10 @@ WAIT_SECONDS = Histogram(
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0),
 )
 QUEUED_ITEMS = Gauge("sextant_queued_items", "Items waiting for a slot.", ["model"])
+QUEUE_LIMIT = Gauge(
+    "sextant_queue_limit_items", "Items that may wait for a slot; beyond it requests are refused.", ["model"]
+)
+SLOTS = Gauge("sextant_slots", "Slots that there are.", ["model"])
 SLOTS_TAKEN = Gauge("sextant_slots_taken", "Slots held by running items.", ["model"])
 UNSENT_EVENTS = Gauge("sextant_unsent_events", "Events made but not yet taken by their readers.", ["model"])
 
@@ -55,8 +59,10 @@ class ModelObserver:
         self._unsent.set(unsent)
 
 
-def observe_model(model: str) -> ModelObserver:
-    """The observer for the scheduler of `model`."""
+def observe_model(model: str, *, queue_limit: int, slots: int) -> ModelObserver:
+    """The observer for the scheduler of `model`, which lets so many items wait and run."""
+    QUEUE_LIMIT.labels(model).set(queue_limit)
+    SLOTS.labels(model).set(slots)
     return ModelObserver(model)
 
 

@@ -19,10 +19,8 @@ _ROWS = 8
 
 def export_tower(tower: Tower, directory: Path, name: str, space: str, *, provenance: Provenance) -> Bundle:
     """Writes the bundle `directory / name`, which writes to the latent space `space`."""
-    side = {"height": tower.size, "width": tower.size}
-    config = TowerConfig.model_validate(
-        {**side, "channels": tower.channels, "space": space, "embedding": tower.embedding}
-    )
+    sizes = {"height": tower.size, "width": tower.size, "channels": tower.channels}
+    config = TowerConfig.model_validate({**sizes, "space": space, "embedding": tower.embedding})
     pictures = torch.rand(_ROWS, tower.channels, tower.size, tower.size)
     network = export(rounded(tower), {"image": pictures}, ["embedding"])
     return write_bundle(

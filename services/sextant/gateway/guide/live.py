@@ -40,7 +40,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A finished request: `taken_in_s` until it was taken in, `service_s` from there to its last byte.
+    """A finished request: `taken_in_s` until it was taken in, None if it never was, `service_s` from there to its end.
 
     `others` is how many items of the same model were under way beside its own.
     """
@@ -51,7 +51,7 @@ class Observation:
     steps: int
     count: int
     others: int
-    taken_in_s: float
+    taken_in_s: float | None
     service_s: float
     timed: bool
 
@@ -88,7 +88,9 @@ def observed(live: Live, seen: Observation, now_s: float) -> Live:
     told_s = _told_unit_s(seen.tier, seen.steps) if seen.timed else None
     if told_s and not seen.others:
         paces = {**paces, seen.model: _blended(paces.get(seen.model), unit_s / told_s, _PACE_WEIGHT, now_s)}
-    overhead = _blended(live.overhead, seen.taken_in_s, _WEIGHT, now_s)
+    overhead = live.overhead
+    if seen.taken_in_s is not None:
+        overhead = _blended(overhead, seen.taken_in_s, _WEIGHT, now_s)
     return replace(live, cells=cells, paces=paces, overhead=overhead, now_s=now_s)
 
 

@@ -64,7 +64,7 @@ def _read_large(batch: tuple[Tensor, ...]) -> tuple[Tensor, Mapping[str, Tensor]
 
 
 def _build_small() -> ConditionedTraining:
-    network = ConditionedUNet(3, _SMALL, Told((TOKENS, WIDTH)), width=80, patch=2)
+    network = ConditionedUNet(3, _SMALL, Told((TOKENS, WIDTH)), width=56, patch=2)
     return ConditionedTraining(network, _read_small, rate=1e-3)
 
 

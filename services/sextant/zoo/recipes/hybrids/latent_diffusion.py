@@ -60,7 +60,7 @@ def _read(batch: tuple[Tensor, ...]) -> tuple[Tensor, Mapping[str, Tensor]]:
 
 
 def _build() -> ConditionedTraining:
-    network = ConditionedUNet(_LATENT[0], _LATENT[1], Told((TOKENS, WIDTH)), width=80)
+    network = ConditionedUNet(_LATENT[0], _LATENT[1], Told((TOKENS, WIDTH)), width=64)
     return ConditionedTraining(network, _read, rate=1e-3)
 
 

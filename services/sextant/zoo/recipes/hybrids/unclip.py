@@ -82,7 +82,7 @@ def _build_prior() -> ConditionedTraining:
 
 
 def _build_denoiser() -> ConditionedTraining:
-    return ConditionedTraining(ConditionedUNet(4, 8, Told(vector=WIDTH), width=80), _read, rate=1e-3)
+    return ConditionedTraining(ConditionedUNet(4, 8, Told(vector=WIDTH), width=64), _read, rate=1e-3)
 
 
 def _publish_prior(training: ConditionedTraining, name: str, directory: Path) -> Bundle:
