@@ -77,6 +77,6 @@ RECIPES = (
         publish=_publish_digits,
         steps=6_000,
         batch=4,
-        core_hours=1.7,
+        core_hours=1.9,
     ),
 )

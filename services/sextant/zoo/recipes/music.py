@@ -61,6 +61,6 @@ RECIPES = (
         publish=_publish,
         steps=5_000,
         batch=64,
-        core_hours=0.8,
+        core_hours=1.5,
     ),
 )
