@@ -51,9 +51,13 @@ def gateway(log: Path, lives_s: float = 60) -> list[str]:
     return [sys.executable, "-c", _GATEWAY, str(log), str(lives_s)]
 
 
+def holds(log: Path, line: str) -> bool:
+    return log.exists() and line in log.read_text()
+
+
 async def written(log: Path, line: str) -> None:
     async with asyncio.timeout(30):
-        while not log.exists() or line not in log.read_text():  # noqa: ASYNC240 - a short file, in a test
+        while not holds(log, line):
             await asyncio.sleep(0.02)
 
 
