@@ -18,7 +18,7 @@ from sextant.replicas.environment import set_ray_environment
 from sextant.replicas.nodes import NODE_PORT, RAY_PORT, head_command, member_command, own_address, resolved
 
 _HEAD_WAIT_S = 300.0
-_NODE_WAIT_S = 60.0
+_NODE_WAIT_S = 300.0  # a crowded machine needs minutes; starting over makes it more crowded
 _NODE_STOP_S = 20.0
 
 app = typer.Typer(help="Run this container's or machine's part in a cluster, until it is told to stop.")
