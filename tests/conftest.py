@@ -193,7 +193,7 @@ def platform(tmp_path_factory, text_model, sentence_model) -> Iterator[Platform]
 
 
 def _wait_until_serving(running: Platform) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 240
     while time.monotonic() < end:
         assert running.process.poll() is None, f"sextant up ended early:\n{running.log.read_text()[-4000:]}"
         try:
