@@ -45,9 +45,19 @@ class _Answer:
     seed: int
     served: ServedModel
     work: Work
-    decision: guide_pb2.Decision
+    understood: Understood | None
+    explained: guide_pb2.Decision | None = None
     items: dict[int, generation_pb2.ItemReceipt] = field(default_factory=dict)
     stage_steps: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def decision(self) -> guide_pb2.Decision:
+        """The decision in words, worked out once the request is on its way, which does not wait for it."""
+        if self.explained is None:
+            self.explained = decision_message(self.work.decision)
+            if self.understood is not None:
+                self.explained.understood.CopyFrom(self.understood.message())
+        return self.explained
 
     def accepted(self) -> generation_pb2.GenerateEvent:
         """The stream's first event."""
@@ -220,10 +230,7 @@ class GenerationServicer:
             check_path(plan.path, served.manifest)
         plan = replace(plan, tasks=in_its_tier(plan.tasks, choice))
         work = Work(wanted, decision, choice, time.monotonic(), learns=not wanted.encodes)
-        told = decision_message(decision)
-        if understood is not None:
-            told.understood.CopyFrom(understood.message())
-        return _Answer(call, plan, seed, served, work, told)
+        return _Answer(call, plan, seed, served, work, understood)
 
     async def _in_fields(self, task: TaskKind, message: Any, context: Context) -> tuple[Any, Understood | None]:
         """The request with what its plain words mean put into its fields, where it says nothing else."""
