@@ -88,8 +88,8 @@ async def _node_with(node_command: Sequence[str], host: str, command: Sequence[s
             end.cancel()
         if process.returncode is None:
             process.terminate()  # drains: the container's own patience is the limit
-            await process.wait()
-        return process.returncode if stopping.is_set() else process.returncode or 1
+        code = await process.wait()
+        return code if stopping.is_set() else code or 1
     finally:
         await _stop(node)
 
