@@ -38,6 +38,9 @@ async def main(path):
     steps = [ClusterConfig.model_validate(step) for step in json.load(open(path))]
     cluster = await Cluster.start(steps[0])
     told = [await settled(step) for step in steps]
+    async with asyncio.timeout(90):  # what goes, goes in its own time
+        while len(serve.status().applications) > len(steps[-1].families):
+            await asyncio.sleep(0.2)
     told.append(sorted(serve.status().applications))
     print(json.dumps(told))
     await cluster.stop()
