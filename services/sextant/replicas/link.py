@@ -1,9 +1,9 @@
 """A connection between a gateway and a replica: frames of pickled messages, between peers that know one key.
 
-Plain asyncio, because a stream of two messages between two processes takes 0.8 ms of CPU by grpc.aio and 0.02 so
-(both ends, uvloop, 32 at a time). A frame is its length in eight bytes and a pickled list of messages: all that was
-sent in one turn of the event loop leaves together. How much may be under way is bounded above: by the scheduler's
-queue and by acknowledgements.
+Plain asyncio, because a message there and one back take 0.23 ms of CPU on a long stream of grpc.aio, 0.74 as a stream
+of their own (two back), and 0.02 so (1 KB, both ends together, uvloop, 32 at a time). A frame is its length in eight
+bytes and a pickled list of messages: all that was sent in one turn of the event loop leaves together. How much may be
+under way is bounded above: by the scheduler's queue and by acknowledgements.
 
 Both ends prove that they know the replica's key before anything is unpickled, each by the HMAC of two fresh nonces; the
 key itself is never sent. Nothing is encrypted, as in all of Ray's own traffic: keep it on a private network.
