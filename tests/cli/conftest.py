@@ -1,6 +1,10 @@
 """Gateways that serve shipped models, and commands run against them."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -9,7 +13,7 @@ from sextant.bundles.store import SHIPPED_DIRECTORY
 from sextant.cli.app import app
 from sextant.client import ClientError
 from sextant.contract.errors import SextantError
-from tests.client.conftest import serving
+from tests.client.conftest import serving, target  # noqa: F401 - the gateway that commands talk to
 
 
 def run(*arguments: object) -> Result:
@@ -60,3 +64,20 @@ def faces() -> Iterator[str]:
 def emoji() -> Iterator[str]:
     with serving("sextant.families.gan:FAMILY", "emoji-cyclegan", SHIPPED_DIRECTORY) as address:
         yield address
+
+
+@pytest.fixture
+def sextant(tmp_path, target):  # noqa: F811
+    def run(*arguments: str, stdin: str = "", **environment: str) -> SimpleNamespace:
+        done = subprocess.run(
+            [sys.executable, "-m", "sextant", *arguments],
+            env={**os.environ, "SEXTANT_TARGET": target, "SEXTANT_STATE_DIR": str(tmp_path), **environment},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert "Traceback" not in done.stderr
+        return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    return run

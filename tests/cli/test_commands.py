@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -17,28 +16,10 @@ from sextant.cli.encode import _cosine
 from sextant.cli.run_state import RunState, read_state, write_state
 from sextant.cli.terminal import print_json
 from sextant.contract.events import Estimator, Likelihood
-from tests.client.conftest import target  # noqa: F401 - the gateway that commands talk to
 
 
 @pytest.fixture
-def sextant(tmp_path, target):  # noqa: F811
-    def run(*arguments: str, stdin: str = "", **environment: str) -> SimpleNamespace:
-        done = subprocess.run(
-            [sys.executable, "-m", "sextant", *arguments],
-            env={**os.environ, "SEXTANT_TARGET": target, "SEXTANT_STATE_DIR": str(tmp_path), **environment},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert "Traceback" not in done.stderr
-        return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
-
-    return run
-
-
-@pytest.fixture
-def start(tmp_path, target):  # noqa: F811
+def start(tmp_path, target):
     """Starts a command and leaves it running."""
     started = []
 
@@ -151,7 +132,7 @@ def test_a_file_that_cannot_be_written_is_one_plain_line(sextant, tmp_path):
     assert done.err.count("\n") == 1
 
 
-def test_the_target_may_be_named_before_the_command(sextant, target):  # noqa: F811
+def test_the_target_may_be_named_before_the_command(sextant, target):
     assert sextant("--target", target, "status", SEXTANT_TARGET="127.0.0.1:1").code == 0
     assert sextant("status", "--target", target, SEXTANT_TARGET="127.0.0.1:1").code == 0
     assert sextant("status", SEXTANT_TARGET="127.0.0.1:1").code == 1
@@ -212,7 +193,7 @@ def test_down_without_a_platform_does_nothing(sextant):
     assert (done.code, done.out) == (0, "nothing is running\n")
 
 
-def test_up_refuses_a_port_that_is_taken_before_it_starts_anything(sextant, target):  # noqa: F811
+def test_up_refuses_a_port_that_is_taken_before_it_starts_anything(sextant, target):
     done = sextant("up", "--no-pull", "--port", target.rpartition(":")[2])
     assert done.code == 1
     assert "cannot listen on" in done.err

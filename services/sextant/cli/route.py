@@ -68,14 +68,14 @@ def route(
 
 def _task(given: str, makes: Modality | None, words: str) -> tuple[TaskKind | None, Modality | None]:
     """The task and what is made, where "image" is short for generating one; no task where words say it."""
+    if words and (given or makes):
+        raise typer.BadParameter("plain words stand instead of --task and --output, not beside them")
     if given in list(_MADE):
         if makes not in (None, given):
             raise typer.BadParameter(f"--task {given} makes that, and --output says {makes}")
         return TaskKind.GENERATE, Modality(given)
     if given and given not in list(TaskKind):
         raise typer.BadParameter(f"--task is one of {', '.join((*TaskKind, *_MADE))}, not {given!r}")
-    if words and (given or makes):
-        raise typer.BadParameter("plain words stand instead of --task and --output, not beside them")
     return None if words else TaskKind(given or TaskKind.GENERATE), makes
 
 
