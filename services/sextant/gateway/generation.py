@@ -210,9 +210,10 @@ class GenerationServicer:
             plan, seed = await asyncio.to_thread(plans.understand, message, planner, draw_seed)
         else:
             plan, seed = plans.understand(message, planner, draw_seed)
-        refused = self._dispatcher.refused().get(plan.wanted.model)
-        if refused is not None:
-            raise BundleRefused(plan.wanted.model, refused)
+        named = plan.wanted.model
+        # Who names no model need not wait while the hybrids are fitted once more.
+        if named and (refused := self._dispatcher.refused().get(named)) is not None:
+            raise BundleRefused(named, refused)
         models = self._dispatcher.models()
         wanted = replace(plan.wanted, deadline_s=context.time_remaining(), lots=lots_of(seed))
         decision = self._desk.decide(models, wanted)
