@@ -16,14 +16,13 @@ from sextant.bundles.writer import write_bundle
 from sextant.contract.media import Modality
 from sextant.contract.tasks import TaskKind
 from sextant.families.diffusion.conditioned_config import ConditionedConfig, PicturePart
-from sextant.families.diffusion.conditioned_export import export_conditioned
 from sextant.families.diffusion.conditioned_networks import ConditionedUNet, Told
 from sextant.families.diffusion.conditioned_train import ConditionedTraining
 from sextant.families.provenance import Provenance
 from sextant.zoo.data import captioned_faces
 from sextant.zoo.data.captioned_faces import SENTENCE_MODEL, TOKEN_SPACE, TOKENS, WIDTH
 from sextant.zoo.recipe import Recipe
-from sextant.zoo.recipes.hybrids.words import CONTEXT, FACES, PROCESS, SEED, told
+from sextant.zoo.recipes.hybrids.words import CONTEXT, FACES, PROCESS, SEED, publish_denoiser, told
 
 HYBRID, SMALL, ENLARGER = "faces-cascade", "faces-small", "faces-enlarger"
 _SMALL, _LARGE = 16, 64
@@ -75,7 +74,9 @@ def _build_enlarger() -> ConditionedTraining:
 def _publish_small(training: ConditionedTraining, name: str, directory: Path) -> Bundle:
     config = ConditionedConfig(**PROCESS, height=_SMALL, width=_SMALL, channels=3, context=CONTEXT)
     defaults = {"sampler": "dpm-solver++2m", "steps": 20, "guidance": 3.0}
-    return _export(training, name, directory, config, "Faces, 16 x 16, from words; a stage of faces-cascade.", defaults)
+    return publish_denoiser(
+        training, name, directory, config, "Faces, 16 x 16, from words; a stage of faces-cascade.", defaults
+    )
 
 
 def _publish_enlarger(training: ConditionedTraining, name: str, directory: Path) -> Bundle:
@@ -84,7 +85,7 @@ def _publish_enlarger(training: ConditionedTraining, name: str, directory: Path)
     config = ConditionedConfig(**PROCESS, height=_LARGE, width=_LARGE, channels=3, given=given)
     defaults = {"sampler": "dpm-solver++2m", "steps": 10}
     about = "Faces, 64 x 64, of faces of 16 x 16; a stage of faces-cascade."
-    bundle = _export(training, name, directory, config, about, defaults)
+    bundle = publish_denoiser(training, name, directory, config, about, defaults)
     write_bundle(
         directory,
         {},
@@ -117,20 +118,6 @@ def cascade_graph(small: str, enlarger: str) -> dict[str, object]:
             {"from": "draw", "to": "enlarge.conditions", "media": "image"},
         ],
     }
-
-
-def _export(
-    training: ConditionedTraining,
-    name: str,
-    directory: Path,
-    config: ConditionedConfig,
-    about: str,
-    defaults: Mapping[str, object],
-) -> Bundle:
-    network = training.average.module
-    assert isinstance(network, ConditionedUNet)
-    provenance = Provenance(about, captioned_faces.PROVENANCE)
-    return export_conditioned(network, directory, name, config, provenance=provenance, defaults=defaults)
 
 
 RECIPES = (

@@ -16,7 +16,6 @@ from sextant.bundles.writer import write_bundle
 from sextant.contract.media import Modality
 from sextant.contract.tasks import TaskKind
 from sextant.families.diffusion.conditioned_config import ConditionedConfig, LatentPart
-from sextant.families.diffusion.conditioned_export import export_conditioned
 from sextant.families.diffusion.conditioned_networks import ConditionedUNet, Told
 from sextant.families.diffusion.conditioned_train import ConditionedTraining
 from sextant.families.provenance import Provenance
@@ -28,7 +27,7 @@ from sextant.zoo.data import captioned_faces
 from sextant.zoo.data.captioned_faces import SENTENCE_MODEL, TOKEN_SPACE, TOKENS, WIDTH
 from sextant.zoo.evaluate.served import Served
 from sextant.zoo.recipe import Recipe
-from sextant.zoo.recipes.hybrids.words import CONTEXT, FACES, PROCESS, SEED, told
+from sextant.zoo.recipes.hybrids.words import CONTEXT, FACES, PROCESS, SEED, publish_denoiser, told
 
 HYBRID, VAE, DENOISER = "faces-latent-diffusion", "faces-latent", "faces-latent-denoiser"
 _LATENT = (4, 8, 8)
@@ -66,18 +65,10 @@ def _build() -> ConditionedTraining:
 
 def _publish(training: ConditionedTraining, name: str, directory: Path) -> Bundle:
     """The denoiser, and beside it the hybrid."""
-    network = training.average.module
-    assert isinstance(network, ConditionedUNet)
     config = ConditionedConfig(**PROCESS, latent=LatentPart(space=_CODE, shape=_LATENT), context=CONTEXT)
-    description = "Codes of faces from words; a stage of faces-latent-diffusion."
-    bundle = export_conditioned(
-        network,
-        directory,
-        name,
-        config,
-        provenance=Provenance(description, captioned_faces.PROVENANCE),
-        defaults={"sampler": "dpm-solver++2m", "steps": 20, "guidance": 3.0, "clip": False},
-    )
+    about = "Codes of faces from words; a stage of faces-latent-diffusion."
+    defaults = {"sampler": "dpm-solver++2m", "steps": 20, "guidance": 3.0, "clip": False}
+    bundle = publish_denoiser(training, name, directory, config, about, defaults)
     write_bundle(
         directory,
         {},

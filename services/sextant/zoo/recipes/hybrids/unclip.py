@@ -19,7 +19,6 @@ from sextant.bundles.writer import write_bundle
 from sextant.contract.media import Modality
 from sextant.contract.tasks import TaskKind
 from sextant.families.diffusion.conditioned_config import ConditionedConfig, LatentPart, VectorPart
-from sextant.families.diffusion.conditioned_export import export_conditioned
 from sextant.families.diffusion.conditioned_networks import ConditionedUNet, Told, VectorDenoiser
 from sextant.families.diffusion.conditioned_train import ConditionedTraining
 from sextant.families.provenance import Provenance
@@ -32,7 +31,7 @@ from sextant.zoo.data.captioned_faces import SENTENCE_MODEL, SENTENCE_SPACE, TOK
 from sextant.zoo.evaluate.served import Served
 from sextant.zoo.recipe import Recipe
 from sextant.zoo.recipes.hybrids import latent_diffusion
-from sextant.zoo.recipes.hybrids.words import FACES, PROCESS, SEED
+from sextant.zoo.recipes.hybrids.words import FACES, PROCESS, SEED, publish_denoiser
 
 HYBRID, RANKED = "faces-unclip", "faces-ranked"
 TOWER, PRIOR, DENOISER = "faces-clip", "faces-prior", "faces-unclip-denoiser"
@@ -40,6 +39,7 @@ _LATENT, _CODE = (4, 8, 8), f"{latent_diffusion.VAE}/z"
 # Unit vectors of so many numbers are small numbers; the prior works at about unit scale.
 _SCALE = float(np.sqrt(WIDTH))
 _VECTOR = VectorPart(space=SENTENCE_SPACE, width=WIDTH)
+_DEFAULTS = {"sampler": "dpm-solver++2m", "clip": False, "steps": 20, "guidance": 2.0}
 
 
 def _pictures_and_sentences() -> Sequence[Tensor]:
@@ -89,14 +89,14 @@ def _publish_prior(training: ConditionedTraining, name: str, directory: Path) ->
     latent = LatentPart(space=SENTENCE_SPACE, shape=(WIDTH,), scale=_SCALE)
     config = ConditionedConfig(**PROCESS, latent=latent, vector=_VECTOR)
     about = "Where a picture of words lies, from where the words lie; a stage of faces-unclip."
-    return _export(training, name, directory, config, about, {"steps": 20, "guidance": 2.0})
+    return publish_denoiser(training, name, directory, config, about, _DEFAULTS)
 
 
 def _publish_denoiser(training: ConditionedTraining, name: str, directory: Path) -> Bundle:
     """The denoiser, and beside it the hybrid."""
     config = ConditionedConfig(**PROCESS, latent=LatentPart(space=_CODE, shape=_LATENT), vector=_VECTOR)
     about = "Codes of faces from where pictures lie; a stage of faces-unclip."
-    bundle = _export(training, name, directory, config, about, {"steps": 20, "guidance": 2.0})
+    bundle = publish_denoiser(training, name, directory, config, about, _DEFAULTS)
     _write_graph(directory, HYBRID, "unclip", unclip_graph(name), "from words, or like a given one")
     return bundle
 
@@ -172,26 +172,6 @@ def _write_graph(directory: Path, name: str, architecture: str, graph: dict[str,
         deterministic=True,
         graph=graph,
         **Provenance(f"Pixel-art faces, 64 x 64, {what}.", captioned_faces.PROVENANCE).fields(),
-    )
-
-
-def _export(
-    training: ConditionedTraining,
-    name: str,
-    directory: Path,
-    config: ConditionedConfig,
-    about: str,
-    defaults: Mapping[str, Any],
-) -> Bundle:
-    network = training.average.module
-    assert isinstance(network, ConditionedUNet | VectorDenoiser)
-    return export_conditioned(
-        network,
-        directory,
-        name,
-        config,
-        provenance=Provenance(about, captioned_faces.PROVENANCE),
-        defaults={"sampler": "dpm-solver++2m", "clip": False, **defaults},
     )
 
 
