@@ -120,7 +120,9 @@ class Gateway:
         told = None
         families: set[str] = set()
         while not self._calls.draining:
-            metrics.observe_offer(self._dispatcher.models(), self._dispatcher.refused(), families)
+            away = self._dispatcher.away()
+            running = {name: model for name, model in self._dispatcher.models().items() if name not in away}
+            metrics.observe_offer(running, self._dispatcher.refused(), families)
             ready = self._dispatcher.ready()
             if ready != told:
                 told = ready
