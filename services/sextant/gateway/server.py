@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from sextant.contract.errors import SextantError
 from sextant.contract.v1 import generation_pb2, guide_pb2, models_pb2
 from sextant.gateway import metrics
+from sextant.gateway.aio_server import aio_server
 from sextant.gateway.calls import Calls
 from sextant.gateway.config import GatewayConfig
 from sextant.gateway.desk import Desk
@@ -40,7 +41,7 @@ class Gateway:
         self._config = config
         self._calls = Calls(config.max_message_bytes)
         self._desk = Desk(dispatcher, keeper)
-        self._server = grpc.aio.server(
+        self._server = aio_server(
             options=[
                 ("grpc.so_reuseport", 1),
                 ("grpc.max_receive_message_length", config.max_message_bytes * _CORE_LIMIT_FACTOR),
@@ -58,7 +59,7 @@ class Gateway:
             models_pb2.DESCRIPTOR.services_by_name["Models"]: ModelsServicer(dispatcher, self._calls),
         }
         for descriptor, servicer in servicers.items():
-            self._server.add_generic_rpc_handlers((self._handlers(descriptor, servicer),))
+            self._server.add_registered_method_handlers(descriptor.full_name, self._handlers(descriptor, servicer))
         self._services = ["", *(descriptor.full_name for descriptor in servicers)]
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -101,8 +102,8 @@ class Gateway:
         await self._server.stop(1.0)
         log.info("stopped")
 
-    def _handlers(self, descriptor: ServiceDescriptor, servicer: Any) -> grpc.GenericRpcHandler:
-        """The handlers of a service. Parsing is ours: gRPC's own answers a bad message with INTERNAL."""
+    def _handlers(self, descriptor: ServiceDescriptor, servicer: Any) -> dict[str, grpc.RpcMethodHandler]:
+        """The handlers of a service, by method. Parsing is ours: gRPC's own answers a bad message with INTERNAL."""
         handlers = {}
         for method in descriptor.methods:
             make = (
@@ -113,7 +114,7 @@ class Gateway:
                 request_deserializer=self._calls.deserializer(GetMessageClass(method.input_type), method.full_name),
                 response_serializer=self._calls.serializer(GetMessageClass(method.output_type), method.full_name),
             )
-        return grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
+        return handlers
 
     async def _watch_readiness(self) -> None:
         """Keep health true: SERVING while every model is warm."""
