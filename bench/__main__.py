@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from bench import faults, guide, overhead, pictures, steps, text
+from bench import faults, guide, overhead, overload, pictures, steps, text
 
 _SECTIONS: dict[str, Any] = {
     "text": text,
@@ -16,6 +16,7 @@ _SECTIONS: dict[str, Any] = {
     "steps": steps,
     "overhead": overhead,
     "guide": guide,
+    "overload": overload,
     "faults": faults,
 }
 _RESULTS = Path(__file__).parent / "results" / "latest.json"
