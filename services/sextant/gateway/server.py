@@ -24,6 +24,7 @@ from sextant.gateway.generation import GenerationServicer
 from sextant.gateway.guide.keeper import GuideKeeper
 from sextant.gateway.guide_service import GuideServicer
 from sextant.gateway.models_service import ModelsServicer
+from sextant.gateway.strangers import Careful
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +63,10 @@ class Gateway:
             self._server.add_registered_method_handlers(descriptor.full_name, self._handlers(descriptor, servicer))
         self._services = ["", *(descriptor.full_name for descriptor in servicers)]
         self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        careful = Careful(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, careful)
         reflection.enable_server_reflection(
-            [*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
+            [*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME], careful
         )
         self._health_task: asyncio.Task[None] | None = None
         self._guide_task: asyncio.Task[None] | None = None
