@@ -183,7 +183,7 @@ RECIPES = (
         data=_pictures_and_sentences,
         build=lambda: TowerTraining(Tower(64, 3, WIDTH)),
         publish=_publish_tower,
-        steps=4_000,
+        steps=1_000,
         batch=128,
     ),
     Recipe(
