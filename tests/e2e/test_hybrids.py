@@ -49,7 +49,7 @@ def test_co_located_and_distributed_give_the_same_bytes(stubs):
     ("model", "stage", "family"),
     [
         (SHIPPED, "refine", "diffusion"),
-        (REMEMBERED, "draw", "diffusion"),
+        pytest.param(REMEMBERED, "draw", "diffusion", marks=pytest.mark.slow),
         (REMEMBERED, "draw", "vae"),
         (CO_LOCATED, "refine", "co-located"),
     ],

@@ -82,12 +82,12 @@ _TABLES: tuple[tuple[str, Mapping[str, str], str], ...] = (
             "mood": "mood_accuracy",
             "glasses": "glasses_accuracy",
             "beard": "beard_accuracy",
-            "judge": "judge_accuracy",
+            "judge": "captions_judge_accuracy",
             "one picture, ms": "latency",
         },
-        "What a classifier of rendered faces sees in pictures made of captions, whose combinations of hair and clothes no "
-        "training saw; beside it the same pictures against each other's captions, any one of the eight that a ranked answer is the "
-        "best of, and the classifier itself on rendered faces.",
+        "What a classifier of rendered faces sees in pictures made of captions, whose combinations of hair and clothes "
+        "no training saw. Beside it any one of the eight that a ranked answer is the best of, the same pictures "
+        "against each other's captions, and the classifier itself on rendered faces.",
     ),
     (
         "Pictures and words in one space",
@@ -97,8 +97,8 @@ _TABLES: tuple[tuple[str, Mapping[str, str], str], ...] = (
             "caption to picture, unseen": "unseen_text_to_image_recall_at_1",
             "picture to caption, unseen": "unseen_image_to_text_recall_at_1",
         },
-        "Recall@1 among 100 held-out pairs: whose own counterpart is the nearest. In the last two columns the pairs are "
-        "of combinations that no training saw, four pairs of colours in all, so many captions say nearly the same.",
+        "Recall@1 among 100 held-out pairs: whose own counterpart is the nearest. In the last two columns the pairs "
+        "are of combinations that no training saw: four pairs of colours, so that many captions say nearly the same.",
     ),
     (
         "Completion of pictures",

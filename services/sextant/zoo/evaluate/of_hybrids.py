@@ -81,9 +81,9 @@ def accuracy_of_judge(figures: Figures) -> None:
     drawn = faces.load(_JUDGED, 64, _JUDGED_SEED)
     right = (predict(captions_judge(), drawn.images) == said_values(drawn.values)).mean(0)
     on = f"{_JUDGED} rendered faces that the judge has not seen"
-    figures.add("judge_accuracy", right.mean(), "1", f"{on}, the mean of {len(captions.NAMES)} attributes")
+    figures.add("captions_judge_accuracy", right.mean(), "1", f"{on}, the mean of {len(captions.NAMES)} attributes")
     worst = int(right.argmin())
-    figures.add("judge_accuracy_worst", right[worst], "1", f"{on}, {captions.NAMES[worst]}")
+    figures.add("captions_judge_accuracy_worst", right[worst], "1", f"{on}, {captions.NAMES[worst]}")
 
 
 def the_same_for_all(served: Served) -> Image:

@@ -13,6 +13,7 @@ from sextant.bundles.writer import with_measurements
 from sextant.zoo.evaluate.figures import Figures
 from sextant.zoo.evaluate.latency import add_latency, replaced
 from sextant.zoo.evaluate.of_clip import tower
+from sextant.zoo.evaluate.of_completion import faces_of_codes
 from sextant.zoo.evaluate.of_diffusion import fashion_diffusion
 from sextant.zoo.evaluate.of_flows import glow, moons, shuttle
 from sextant.zoo.evaluate.of_hybrids import from_words, ranked
@@ -53,6 +54,8 @@ EVALUATIONS: dict[str, Evaluation] = {
     "faces-ranked": ranked,
     "faces-unclip": from_words,
     "faces-cascade": from_words,
+    "faces-parti": from_words,
+    "faces-vqgan": faces_of_codes,
 }
 
 
