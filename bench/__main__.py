@@ -8,9 +8,16 @@ from typing import Any
 
 import psutil
 
-from bench import guide, overhead, pictures, steps, text
+from bench import guide, hybrids, overhead, pictures, steps, text
 
-_SECTIONS = {"text": text, "pictures": pictures, "steps": steps, "overhead": overhead, "guide": guide}
+_SECTIONS = {
+    "text": text,
+    "pictures": pictures,
+    "steps": steps,
+    "hybrids": hybrids,
+    "overhead": overhead,
+    "guide": guide,
+}
 _RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 
