@@ -14,6 +14,7 @@ import typer
 from sextant.cli.run_state import read_state
 from sextant.client import Client, ClientError, InvalidArgument, Tls, Unavailable
 from sextant.client.connection import DEFAULT_TARGET
+from sextant.contract.errors import SextantError
 
 Target = Annotated[
     str | None,
@@ -31,6 +32,7 @@ class Connection:
 
     target: str | None = None
     tls: Tls | None = None
+    api_key: str | None = None
 
 
 # One command a process; `app` fills it in before the command runs.
@@ -48,7 +50,7 @@ def connect(target: str | None) -> Client:
     if named is None:
         state = read_state()
         named = state.target if state else DEFAULT_TARGET
-    return Client(named, tls=CONNECTION.tls)
+    return Client(named, tls=CONNECTION.tls, api_key=CONNECTION.api_key)
 
 
 def tls_from(ca: Path | None, certificate: Path | None, key: Path | None, *, wanted: bool) -> Tls | None:
@@ -56,6 +58,16 @@ def tls_from(ca: Path | None, certificate: Path | None, key: Path | None, *, wan
     if (certificate is None) != (key is None):
         raise typer.BadParameter("--tls-certificate and --tls-key go together")
     return Tls(ca, certificate, key) if wanted or ca or certificate else None
+
+
+def key_from(given: str | None, file: Path | None) -> str | None:
+    """The API key that was given, or the one in `file`. SextantError where there is none in it."""
+    if given or file is None:
+        return given or None
+    key = file.read_text(encoding="utf-8", errors="replace").strip()
+    if not key or not key.isascii() or not key.isprintable():
+        raise SextantError(f"{file}: holds no API key")
+    return key
 
 
 def complain(error: Exception) -> None:

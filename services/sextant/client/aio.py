@@ -92,6 +92,7 @@ class AsyncClient:
         target: str = DEFAULT_TARGET,
         *,
         tls: Tls | None = None,
+        api_key: str | None = None,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
     ) -> None:
         self._retry = retry
@@ -99,7 +100,7 @@ class AsyncClient:
             self._channel = grpc.aio.insecure_channel(target, channel_options(target))
         else:
             self._channel = grpc.aio.secure_channel(target, tls.credentials(), channel_options(target))
-        self._services = Services(self._channel)
+        self._services = Services(self._channel, api_key)
 
     async def __aenter__(self) -> Self:
         return self

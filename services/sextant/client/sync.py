@@ -104,6 +104,7 @@ class Client:
         target: str = DEFAULT_TARGET,
         *,
         tls: Tls | None = None,
+        api_key: str | None = None,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
     ) -> None:
         self._retry = retry
@@ -111,7 +112,7 @@ class Client:
             self._channel = grpc.insecure_channel(target, channel_options(target))
         else:
             self._channel = grpc.secure_channel(target, tls.credentials(), channel_options(target))
-        self._services = Services(self._channel)
+        self._services = Services(self._channel, api_key)
 
     def __enter__(self) -> Self:
         return self

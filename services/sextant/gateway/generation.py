@@ -73,6 +73,7 @@ class _Answer:
             prompt_tokens=usage.prompt_tokens,
             generated_tokens=usage.generated_tokens,
         )
+        self.call.note_steps(usage.steps)
         for part in usage.stages:
             self.stage_steps[part.stage] = self.stage_steps.get(part.stage, 0) + part.steps
         place = (self.call.task, self.call.family, self.call.model)

@@ -15,6 +15,9 @@ from grpc_reflection.v1alpha import reflection
 from sextant.contract.errors import SextantError
 from sextant.contract.v1 import generation_pb2, guide_pb2, models_pb2
 from sextant.gateway import metrics
+from sextant.gateway.access.admission import Admission
+from sextant.gateway.access.keeper import KeyKeeper
+from sextant.gateway.access.scopes import HEALTH, REFLECTION
 from sextant.gateway.calls import Calls
 from sextant.gateway.config import GatewayConfig
 from sextant.gateway.desk import Desk
@@ -23,10 +26,12 @@ from sextant.gateway.generation import GenerationServicer
 from sextant.gateway.guide.keeper import GuideKeeper
 from sextant.gateway.guide_service import GuideServicer
 from sextant.gateway.models_service import ModelsServicer
+from sextant.gateway.watched_files import look_again
 
 log = logging.getLogger(__name__)
 
 _HEALTH_PERIOD_S = 0.25
+_LOOPBACK = ("127.", "localhost:", "[::1]:", "unix:")
 # Beyond our own limit, so that we and not gRPC's core refuse what is a little too large: ours has details.
 _CORE_LIMIT_FACTOR = 2
 
@@ -40,7 +45,10 @@ class Gateway:
         self._config = config
         self._calls = Calls(config.max_message_bytes)
         self._desk = Desk(dispatcher, keeper)
+        # Read before a port is open: what is broken keeps a gateway from starting.
+        self._keys = None if config.keys is None else KeyKeeper(config.keys)
         self._server = grpc.aio.server(
+            interceptors=_admission(self._keys, config),
             options=[
                 ("grpc.so_reuseport", 1),
                 ("grpc.max_receive_message_length", config.max_message_bytes * _CORE_LIMIT_FACTOR),
@@ -48,7 +56,7 @@ class Gateway:
                 ("grpc.max_concurrent_streams", config.max_concurrent_streams),
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-            ]
+            ],
         )
         servicers: Mapping[ServiceDescriptor, Any] = {
             generation_pb2.DESCRIPTOR.services_by_name["Generation"]: GenerationServicer(
@@ -62,11 +70,12 @@ class Gateway:
         self._services = ["", *(descriptor.full_name for descriptor in servicers)]
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(
-            [*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
-        )
+        if config.reflection != "off":
+            reflection.enable_server_reflection(
+                [*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
+            )
         self._health_task: asyncio.Task[None] | None = None
-        self._guide_task: asyncio.Task[None] | None = None
+        self._watches: list[asyncio.Task[None]] = []
         self.port = 0
 
     async def start(self) -> None:
@@ -82,8 +91,12 @@ class Gateway:
             raise SextantError(f"cannot listen on {self._config.listen}") from error
         await self._server.start()
         self._health_task = asyncio.create_task(self._watch_readiness())
-        self._guide_task = asyncio.create_task(self._keeper.watch())
+        for keeper in (self._keeper, self._keys):
+            if keeper is not None:
+                self._watches.append(asyncio.create_task(look_again(keeper.look)))
         log.info("listening on %s", self._config.listen)
+        if self._keys is not None and credentials is None and not self._config.listen.startswith(_LOOPBACK):
+            log.warning("API keys come in without TLS: whoever is on the way can read them")
 
     async def drain(self) -> None:
         """Tell NOT_SERVING, refuse what is new, let what runs finish within the configured time, then stop."""
@@ -94,7 +107,7 @@ class Gateway:
         await self._health.enter_graceful_shutdown()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._calls.none_open.wait(), self._config.drain_seconds)
-        for task in (self._health_task, self._guide_task):
+        for task in (self._health_task, *self._watches):
             if task is not None:
                 task.cancel()
         await self._desk.close()
@@ -136,6 +149,14 @@ class Gateway:
         metrics.READY.set(status == health_pb2.HealthCheckResponse.SERVING and not self._calls.draining)
         for service in self._services:
             await self._health.set(service, status)
+
+
+def _admission(keys: KeyKeeper | None, config: GatewayConfig) -> list[Admission]:
+    """The door, where there are keys."""
+    if keys is None:
+        return []
+    given = {HEALTH: config.health, REFLECTION: config.reflection}
+    return [Admission(keys, frozenset(group for group, how in given.items() if how == "open"))]
 
 
 def _credentials(config: GatewayConfig) -> grpc.ServerCredentials | None:
