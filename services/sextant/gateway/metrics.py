@@ -1,4 +1,4 @@
-"""The gateway's figures for Prometheus. Labels are bounded: models by what is served, codes by gRPC, keys by their file."""
+"""The gateway's figures for Prometheus. Labels are bounded: models by what is served, keys by their file."""
 
 from collections.abc import Mapping
 
@@ -55,6 +55,9 @@ KEY_CALLS = Counter(
     "sextant_api_key_calls_total",
     'Calls that had to show an API key, by its name and what came of it: admitted or refused; "" for no known key.',
     ["key", "outcome"],
+)
+CERTIFICATE_FAILURES = Counter(
+    "sextant_certificate_reload_failures_total", "Changed certificates that could not be used; the old ones stayed."
 )
 RECEIVED_BYTES = Counter("sextant_received_bytes_total", "Bytes of request messages.", ["method"])
 SENT_BYTES = Counter("sextant_sent_bytes_total", "Bytes of answers and events.", ["method"])

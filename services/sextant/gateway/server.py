@@ -19,6 +19,7 @@ from sextant.gateway.access.admission import Admission
 from sextant.gateway.access.keeper import KeyKeeper
 from sextant.gateway.access.scopes import HEALTH, REFLECTION
 from sextant.gateway.calls import Calls
+from sextant.gateway.certificates import CertificateKeeper
 from sextant.gateway.config import GatewayConfig
 from sextant.gateway.desk import Desk
 from sextant.gateway.dispatch import Dispatcher
@@ -47,12 +48,15 @@ class Gateway:
         self._desk = Desk(dispatcher, keeper)
         # Read before a port is open: what is broken keeps a gateway from starting.
         self._keys = None if config.keys is None else KeyKeeper(config.keys)
+        self._certificates = _certificates(config)
         self._server = grpc.aio.server(
             interceptors=_admission(self._keys, config),
             options=[
                 ("grpc.so_reuseport", 1),
                 ("grpc.max_receive_message_length", config.max_message_bytes * _CORE_LIMIT_FACTOR),
                 ("grpc.max_send_message_length", -1),
+                # Who connects and then says nothing holds a connection no longer than this.
+                ("grpc.server_handshake_timeout_ms", 20_000),
                 ("grpc.max_concurrent_streams", config.max_concurrent_streams),
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -81,21 +85,20 @@ class Gateway:
     async def start(self) -> None:
         """Open the port. Health tells NOT_SERVING until every model is warm. Raises `SextantError` if it is taken."""
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        credentials = _credentials(self._config)
         try:
-            if credentials is None:
+            if self._certificates is None:
                 self.port = self._server.add_insecure_port(self._config.listen)
             else:
-                self.port = self._server.add_secure_port(self._config.listen, credentials)
+                self.port = self._server.add_secure_port(self._config.listen, self._certificates.credentials())
         except RuntimeError as error:
             raise SextantError(f"cannot listen on {self._config.listen}") from error
         await self._server.start()
         self._health_task = asyncio.create_task(self._watch_readiness())
-        for keeper in (self._keeper, self._keys):
+        for keeper in (self._keeper, self._keys, self._certificates):
             if keeper is not None:
                 self._watches.append(asyncio.create_task(look_again(keeper.look)))
         log.info("listening on %s", self._config.listen)
-        if self._keys is not None and credentials is None and not self._config.listen.startswith(_LOOPBACK):
+        if self._keys is not None and self._certificates is None and not self._config.listen.startswith(_LOOPBACK):
             log.warning("API keys come in without TLS: whoever is on the way can read them")
 
     async def drain(self) -> None:
@@ -159,13 +162,8 @@ def _admission(keys: KeyKeeper | None, config: GatewayConfig) -> list[Admission]
     return [Admission(keys, frozenset(group for group, how in given.items() if how == "open"))]
 
 
-def _credentials(config: GatewayConfig) -> grpc.ServerCredentials | None:
+def _certificates(config: GatewayConfig) -> CertificateKeeper | None:
     """TLS as configured; None without a certificate."""
     if config.tls_certificate is None or config.tls_key is None:
         return None
-    client_ca = config.tls_client_ca.read_bytes() if config.tls_client_ca else None
-    return grpc.ssl_server_credentials(
-        [(config.tls_key.read_bytes(), config.tls_certificate.read_bytes())],
-        root_certificates=client_ca,
-        require_client_auth=client_ca is not None,
-    )
+    return CertificateKeeper(config.tls_certificate, config.tls_key, config.tls_client_ca)

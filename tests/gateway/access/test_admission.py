@@ -143,12 +143,12 @@ async def test_a_refusal_names_the_scope_and_carries_the_id_of_the_request(path)
 
 async def test_a_key_over_its_rate_is_told_when_to_come_again(path):
     token = create_key(path, "slow", scopes=["models"], rate_per_s=0.5, burst=2)
-    async with guarded(path) as (_, port):
-        async with AsyncClient(f"127.0.0.1:{port}", api_key=token, retry=RetryPolicy(attempts=1)) as client:
-            assert await client.models()
-            assert await client.models()
-            with pytest.raises(Overloaded) as refused:
-                await client.models()
+    once = RetryPolicy(attempts=1)
+    async with guarded(path) as (_, port), AsyncClient(f"127.0.0.1:{port}", api_key=token, retry=once) as client:
+        assert await client.models()
+        assert await client.models()
+        with pytest.raises(Overloaded) as refused:
+            await client.models()
     assert refused.value.reason == "RATE_LIMITED"
     assert 0 < refused.value.retry_after_s <= 2.0
 

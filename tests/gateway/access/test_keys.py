@@ -63,7 +63,7 @@ def test_a_key_expires_at_its_time(path):
 @given(st.one_of(st.text(), st.from_regex(r"sxt\.(a|b)\..{0,50}", fullmatch=True)))
 def test_whatever_is_shown_instead_of_a_key_is_refused_alike(shown):
     keys = KeyFile(keys={"a": ApiKey(sha256=HASH, scopes=("score",))})
-    with pytest.raises(Unauthenticated, match="^this API key is not known here$"):
+    with pytest.raises(Unauthenticated, match=r"^this API key is not known here$"):
         keys.authenticated(shown, now_utc())
 
 

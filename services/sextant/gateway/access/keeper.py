@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from sextant.gateway import metrics
-from sextant.gateway.access.keys import KeyFile, KeyFileError, now_utc, read_keys
+from sextant.gateway.access.keys import KeyFileError, now_utc, read_keys
 from sextant.gateway.access.limits import Allowance
 from sextant.gateway.watched_files import WatchedFiles
 

@@ -72,7 +72,7 @@ class KeyFile(BaseModel):
     keys: Mapping[Name, ApiKey] = Field(default_factory=dict, max_length=_MOST_KEYS)
 
     def authenticated(self, token: str, now: datetime) -> tuple[str, ApiKey]:
-        """The name and entry of a key that somebody shows. Raises `Unauthenticated`, which says nothing of others' keys."""
+        """The name and entry of a key that somebody shows. Raises `Unauthenticated`."""
         _, name, secret = parts if len(parts := token.split(".")) == 3 and parts[0] == _PREFIX else ("", "", "")
         key = self.keys.get(name)
         if not hmac.compare_digest(_sha256(secret), _NOBODY if key is None else key.sha256) or key is None:
