@@ -18,6 +18,7 @@ from sextant.cli import (
     keys,
     models,
     node,
+    replay,
     route,
     score,
     status,
@@ -47,6 +48,7 @@ app.command("interpolate")(interpolate.interpolate)
 app.command("transform")(transform.transform)
 app.command("fill-mask")(encode.fill_mask)
 app.command("route")(route.route)
+app.command("replay")(replay.replay)
 app.command("compare")(compare.compare)
 app.command("up")(up.up)
 app.command("down")(up.down)
@@ -92,8 +94,13 @@ def _options(
     api_key_file: Annotated[
         Path | None, typer.Option("--api-key-file", envvar="SEXTANT_API_KEY_FILE", help="A file with the key in it.")
     ] = None,
+    receipts: Annotated[
+        Path | None,
+        typer.Option(help="Keep here what is asked and the receipts of the answers, for `sextant replay`."),
+    ] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
     terminal.CONNECTION.target = target
+    terminal.CONNECTION.receipts = receipts
     terminal.CONNECTION.api_key = terminal.key_from(api_key, api_key_file)
     terminal.CONNECTION.tls = terminal.tls_from(ca, certificate, key, wanted=tls)

@@ -12,9 +12,11 @@ import numpy as np
 import typer
 
 from sextant.cli.run_state import read_state
-from sextant.client import Client, ClientError, InvalidArgument, Tls, Unavailable
+from sextant.client import Client, ClientError, InvalidArgument, Tls, Unavailable, as_line
 from sextant.client.connection import DEFAULT_TARGET
+from sextant.client.stored import Keep
 from sextant.contract.errors import SextantError
+from sextant.contract.v1 import receipts_pb2
 
 Target = Annotated[
     str | None,
@@ -33,6 +35,7 @@ class Connection:
     target: str | None = None
     tls: Tls | None = None
     api_key: str | None = None
+    receipts: Path | None = None
 
 
 # One command a process; `app` fills it in before the command runs.
@@ -44,13 +47,33 @@ def given_target(target: str | None) -> str | None:
     return target or CONNECTION.target
 
 
-def connect(target: str | None) -> Client:
-    """A client for `target`, for the one named before the command, for the platform that runs here, or the default."""
+def connect(target: str | None, *, keep: bool = True) -> Client:
+    """A client for `target`, for the one named before the command, for the platform that runs here, or the default.
+
+    It keeps the receipts of its answers if they are wanted, unless told not to.
+    """
     named = given_target(target)
     if named is None:
         state = read_state()
         named = state.target if state else DEFAULT_TARGET
-    return Client(named, tls=CONNECTION.tls, api_key=CONNECTION.api_key)
+    receipts = CONNECTION.receipts if keep else None
+    return Client(
+        named,
+        tls=CONNECTION.tls,
+        api_key=CONNECTION.api_key,
+        keep=None if receipts is None else _keeping(receipts),
+    )
+
+
+def _keeping(path: Path) -> Keep:
+    """Writes answers into a new file, a line each."""
+    path.write_text("", encoding="utf-8")
+
+    def keep(answer: receipts_pb2.StoredAnswer) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(as_line(answer))
+
+    return keep
 
 
 def tls_from(ca: Path | None, certificate: Path | None, key: Path | None, *, wanted: bool) -> Tls | None:

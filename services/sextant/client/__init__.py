@@ -37,6 +37,8 @@ from sextant.client.errors import (
     Unavailable,
     Unsupported,
 )
+from sextant.client.replaying import Replayed
+from sextant.client.stored import as_line, read_stored
 from sextant.client.sync import Client, EventStream, TextStream
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "Overloaded",
     "PermissionDenied",
     "Receipt",
+    "Replayed",
     "RetryPolicy",
     "Served",
     "ServerError",
@@ -72,5 +75,7 @@ __all__ = [
     "Understood",
     "Unsupported",
     "as_array",
+    "as_line",
     "as_picture",
+    "read_stored",
 ]

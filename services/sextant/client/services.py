@@ -1,5 +1,6 @@
 """The services of a gateway, as gRPC stubs on one channel; shared by both clients."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,11 @@ class Services:
         self.guide = _with(metadata, guide_pb2_grpc.GuideStub(channel))
         self.models = _with(metadata, models_pb2_grpc.ModelsStub(channel))
         self.health = _with(metadata, health_pb2_grpc.HealthStub(channel))
+
+    def asking(self, kind: str) -> Callable[..., Any]:
+        """The method of a kind of request, by its name in `StoredAnswer`."""
+        method: Callable[..., Any] = getattr(self.generation, kind.title().replace("_", ""))
+        return method
 
 
 def _with(metadata: tuple[tuple[str, str], ...], stub: Any) -> Any:
