@@ -28,7 +28,7 @@ from sextant.gateway.guide.decision import Decision, Wanted
 from sextant.gateway.intents import Understood, is_explicit, spelled_out
 from sextant.gateway.interpolation import check_path, frames
 from sextant.gateway.plans import Plan, Planner
-from sextant.replicas.served import ServedModel
+from sextant.replicas.served import ServedModel, ServedStage
 
 W = TypeVar("W", media_pb2.Media, generation_pb2.Likelihood)
 
@@ -86,7 +86,9 @@ class _Answer:
 
     def receipt(self) -> generation_pb2.Receipt:
         """The receipt, once all items are whole."""
-        manifest, call = self.served.manifest, self.call
+        call = self.call
+        served = call.stats.answered.get(call.model, self.served)
+        manifest = served.manifest
         wanted = len(self.plan.tasks) if self.plan.path is None else self.plan.path.frames
         if len(self.items) != wanted:
             raise SextantError(f"{len(self.items)} of {wanted} items came back")
@@ -96,10 +98,10 @@ class _Answer:
             model=manifest.name,
             family=family_message(manifest.family),
             version=manifest.version,
-            bundle_digest=self.served.digest,
+            bundle_digest=served.digest,
             seed=self.seed,
-            provider=self.served.providers[0] if self.served.providers else "",
-            onnxruntime_version=self.served.onnxruntime_version,
+            provider=served.providers[0] if served.providers else "",
+            onnxruntime_version=served.onnxruntime_version,
             sextant_version=sextant.__version__,
             items=[self.items[index] for index in sorted(self.items)],
             queue_s=0.0 if started is None else max(0.0, started - call.arrived_s),
@@ -116,19 +118,20 @@ class _Answer:
     def _stages(self) -> list[generation_pb2.StageReceipt]:
         """A hybrid's stages that took part, in the order in which they ran."""
         served = {stage.stage: stage for stage in self.served.stages if stage.task is self.call.task}
-        return [
-            generation_pb2.StageReceipt(
-                stage=name,
-                model=served[name].model,
-                family=family_message(served[name].family),
-                version=served[name].version,
-                bundle_digest=served[name].digest,
-                provider=served[name].provider,
-                steps=steps,
-                onnxruntime_version=served[name].onnxruntime_version,
-            )
-            for name, steps in self.stage_steps.items()
-        ]
+        return [self._stage(served[name], steps) for name, steps in self.stage_steps.items()]
+
+    def _stage(self, stage: ServedStage, steps: int) -> generation_pb2.StageReceipt:
+        ran = self.call.stats.answered.get(stage.model)
+        return generation_pb2.StageReceipt(
+            stage=stage.stage,
+            model=stage.model,
+            family=family_message(stage.family),
+            version=stage.version if ran is None else ran.manifest.version,
+            bundle_digest=stage.digest if ran is None else ran.digest,
+            provider=stage.provider,
+            steps=steps,
+            onnxruntime_version=stage.onnxruntime_version,
+        )
 
 
 class GenerationServicer:

@@ -18,6 +18,7 @@ from sextant.gateway import metrics
 from sextant.gateway.access.admission import Admission
 from sextant.gateway.access.keeper import KeyKeeper
 from sextant.gateway.access.scopes import HEALTH, REFLECTION
+from sextant.gateway.aio_server import aio_server
 from sextant.gateway.calls import Calls
 from sextant.gateway.certificates import CertificateKeeper
 from sextant.gateway.config import GatewayConfig
@@ -49,7 +50,7 @@ class Gateway:
         # Read before a port is open: what is broken keeps a gateway from starting.
         self._keys = None if config.keys is None else KeyKeeper(config.keys)
         self._certificates = _certificates(config)
-        self._server = grpc.aio.server(
+        self._server = aio_server(
             interceptors=_admission(self._keys, config),
             options=[
                 ("grpc.so_reuseport", 1),
@@ -70,7 +71,7 @@ class Gateway:
             models_pb2.DESCRIPTOR.services_by_name["Models"]: ModelsServicer(dispatcher, self._calls),
         }
         for descriptor, servicer in servicers.items():
-            self._server.add_generic_rpc_handlers((self._handlers(descriptor, servicer),))
+            self._server.add_registered_method_handlers(descriptor.full_name, self._handlers(descriptor, servicer))
         self._services = ["", *(descriptor.full_name for descriptor in servicers)]
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -117,8 +118,8 @@ class Gateway:
         await self._server.stop(1.0)
         log.info("stopped")
 
-    def _handlers(self, descriptor: ServiceDescriptor, servicer: Any) -> grpc.GenericRpcHandler:
-        """The handlers of a service. Parsing is ours: gRPC's own answers a bad message with INTERNAL."""
+    def _handlers(self, descriptor: ServiceDescriptor, servicer: Any) -> dict[str, grpc.RpcMethodHandler]:
+        """The handlers of a service, by method. Parsing is ours: gRPC's own answers a bad message with INTERNAL."""
         handlers = {}
         for method in descriptor.methods:
             make = (
@@ -129,14 +130,16 @@ class Gateway:
                 request_deserializer=self._calls.deserializer(GetMessageClass(method.input_type), method.full_name),
                 response_serializer=self._calls.serializer(GetMessageClass(method.output_type), method.full_name),
             )
-        return grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
+        return handlers
 
     async def _watch_readiness(self) -> None:
         """Keep health true: SERVING while every model is warm."""
         told = None
         families: set[str] = set()
         while not self._calls.draining:
-            metrics.observe_offer(self._dispatcher.models(), self._dispatcher.refused(), families)
+            away = self._dispatcher.away()
+            running = {name: model for name, model in self._dispatcher.models().items() if name not in away}
+            metrics.observe_offer(running, self._dispatcher.refused(), families)
             ready = self._dispatcher.ready()
             if ready != told:
                 told = ready
