@@ -37,7 +37,7 @@ RECIPES = (
         data=_pictures,
         build=lambda: VqGanTraining(VqGan(64, 3)),
         publish=_publish_vq,
-        steps=6_000,
+        steps=3_000,
         batch=32,
     ),
 )
