@@ -8,12 +8,13 @@ from typing import Any
 
 import psutil
 
-from bench import faults, guide, overhead, overload, pictures, steps, text
+from bench import faults, guide, hybrids, overhead, overload, pictures, steps, text
 
 _SECTIONS: dict[str, Any] = {
     "text": text,
     "pictures": pictures,
     "steps": steps,
+    "hybrids": hybrids,
     "overhead": overhead,
     "guide": guide,
     "overload": overload,

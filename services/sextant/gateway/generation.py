@@ -25,6 +25,7 @@ from sextant.contract.media import Audio, Image, Latent
 from sextant.contract.options import options_of
 from sextant.contract.tasks import Request, Task, TaskKind
 from sextant.contract.v1 import generation_pb2, guide_pb2, media_pb2
+from sextant.contract.wire_enums import FINISH_REASON_TO_WIRE
 from sextant.gateway import metrics, plans
 from sextant.gateway.calls import Call, Calls, Context, draw_seed
 from sextant.gateway.desk import Desk, Work, in_its_tier, lots_of, note_decision
@@ -79,7 +80,9 @@ class _Answer:
             steps=usage.steps,
             prompt_tokens=usage.prompt_tokens,
             generated_tokens=usage.generated_tokens,
+            finish_reason=FINISH_REASON_TO_WIRE[result.finish_reason],
         )
+        self.call.note_steps(usage.steps)
         for part in usage.stages:
             self.stage_steps[part.stage] = self.stage_steps.get(part.stage, 0) + part.steps
         place = (self.call.task, self.call.family, self.call.model)
@@ -115,6 +118,8 @@ class _Answer:
             decision=self.decision,
             tier=tier_message(self.work.choice),
             stages=self._stages(),
+            numpy_version=self.served.numpy_version,
+            processor=self.served.processor,
         )
 
     def _stages(self) -> list[generation_pb2.StageReceipt]:
@@ -132,6 +137,7 @@ class _Answer:
             bundle_digest=stage.digest if ran is None else ran.digest,
             provider=stage.provider,
             steps=steps,
+            onnxruntime_version=stage.onnxruntime_version,
         )
 
 

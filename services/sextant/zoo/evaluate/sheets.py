@@ -6,6 +6,7 @@
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +78,15 @@ def pairs(
         raise ValueError(f"sources, results and truths must be alike, not {[images.shape for images in shown]}")
     side_by_side = np.stack(shown, axis=1).reshape(-1, *sources.shape[1:])
     return grid(side_by_side, len(shown), scale=scale, row_labels=row_labels, column_labels=tuple(labels[: len(shown)]))
+
+
+def beneath(sheet: Path, more: Image.Image) -> Image.Image:
+    """The sheet in a file, and another one below it."""
+    whole = Image.open(sheet)
+    joined = Image.new("RGB", (max(whole.width, more.width), whole.height + more.height), _PAPER)
+    joined.paste(whole, (0, 0))
+    joined.paste(more, (0, whole.height))
+    return joined
 
 
 def _enlarged(image: NDArray[np.uint8], scale: int) -> Image.Image:
