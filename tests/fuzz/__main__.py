@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--frames", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--at-once", type=int, default=96)
+    parser.add_argument("--at-once", type=int, default=48)
     parser.add_argument("--local", action="store_true", help="a gateway with its models in one process")
     options = parser.parse_args()
     with _one_process() if options.local else _platform() as (target, processes):
