@@ -14,8 +14,8 @@ from sextant.families.onnx_export import export, parity, rounded
 from sextant.families.provenance import Provenance
 from sextant.families.transformer.codes_config import CodesConfig, WordsPart
 from sextant.families.transformer.codes_networks import CodeStep, CodeTransformer
+from sextant.families.transformer.codes_sampler import PLACE_FILE, READER_FILE
 
-PLACE_FILE, READER_FILE = "place.onnx", "reader.onnx"
 _ROWS = 8
 
 

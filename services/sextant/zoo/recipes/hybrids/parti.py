@@ -1,4 +1,4 @@
-"""The Parti kind (Yu et al. 2022): words to codes of a face by an encoder-decoder, and codes to the face by a VQ-GAN."""
+"""The Parti kind (Yu et al. 2022): an encoder-decoder from words to codes of a face, and a VQ-GAN from those to it."""
 
 from collections.abc import Sequence
 from pathlib import Path
