@@ -16,7 +16,7 @@ from sextant.zoo.evaluate.of_clip import tower
 from sextant.zoo.evaluate.of_completion import faces_of_codes
 from sextant.zoo.evaluate.of_diffusion import fashion_diffusion
 from sextant.zoo.evaluate.of_flows import glow, moons, shuttle
-from sextant.zoo.evaluate.of_hybrids import from_words, ranked
+from sextant.zoo.evaluate.of_hybrids import from_words, ranked, varying
 from sextant.zoo.evaluate.of_music import bach
 from sextant.zoo.evaluate.of_phonemes import us_phonemes
 from sextant.zoo.evaluate.of_pictures import faces_gan, fashion_gan
@@ -52,7 +52,7 @@ EVALUATIONS: dict[str, Evaluation] = {
     "faces-clip": tower,
     "faces-latent-diffusion": from_words,
     "faces-ranked": ranked,
-    "faces-unclip": from_words,
+    "faces-unclip": varying,
     "faces-cascade": from_words,
     "faces-parti": from_words,
     "faces-vqgan": faces_of_codes,
