@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -40,6 +40,12 @@ class GatewayConfig(BaseModel):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
+    # The file of API keys, if callers must show one.
+    keys: Path | None = None
+    # Whether health needs a key with its scope, where there are keys.
+    health: Literal["open", "scope"] = "open"
+    # The same of reflection, or none of it at all.
+    reflection: Literal["open", "scope", "off"] = "scope"
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:

@@ -54,7 +54,18 @@ class Desk:
         return self._keeper.guide
 
     def decide(self, models: Mapping[str, ServedModel], wanted: Wanted) -> Decision:
-        """The decision for `wanted` among `models`, now. Raises `ModelNotFound` for a named model not among them."""
+        """The decision for `wanted` among `models`, now. Raises `ModelNotFound` for a named model not among them.
+
+        A model without a running replica is chosen where it is named, or where no other can do what is wanted.
+        """
+        away = self._dispatcher.away()
+        if away and not wanted.model:
+            running = {name: model for name, model in models.items() if name not in away}
+            if (decision := self._decided(running, wanted)).choice is not None:
+                return decision
+        return self._decided(models, wanted)
+
+    def _decided(self, models: Mapping[str, ServedModel], wanted: Wanted) -> Decision:
         guide = self._keeper.guide
         if not self._router.is_for(guide, models):
             self._router = Router(guide, models)

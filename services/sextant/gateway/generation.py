@@ -18,6 +18,7 @@ from sextant.contract.media import Audio, Image, Latent
 from sextant.contract.options import options_of
 from sextant.contract.tasks import Request, Task, TaskKind
 from sextant.contract.v1 import generation_pb2, guide_pb2, media_pb2
+from sextant.contract.wire_enums import FINISH_REASON_TO_WIRE
 from sextant.gateway import metrics, plans
 from sextant.gateway.calls import Call, Calls, Context, draw_seed
 from sextant.gateway.desk import Desk, Work, in_its_tier, lots_of, note_decision
@@ -27,7 +28,7 @@ from sextant.gateway.guide.decision import Decision, Wanted
 from sextant.gateway.intents import Understood, is_explicit, spelled_out
 from sextant.gateway.interpolation import check_path, frames
 from sextant.gateway.plans import Plan, Planner
-from sextant.replicas.served import ServedModel
+from sextant.replicas.served import ServedModel, ServedStage
 
 W = TypeVar("W", media_pb2.Media, generation_pb2.Likelihood)
 
@@ -72,7 +73,9 @@ class _Answer:
             steps=usage.steps,
             prompt_tokens=usage.prompt_tokens,
             generated_tokens=usage.generated_tokens,
+            finish_reason=FINISH_REASON_TO_WIRE[result.finish_reason],
         )
+        self.call.note_steps(usage.steps)
         for part in usage.stages:
             self.stage_steps[part.stage] = self.stage_steps.get(part.stage, 0) + part.steps
         place = (self.call.task, self.call.family, self.call.model)
@@ -83,7 +86,9 @@ class _Answer:
 
     def receipt(self) -> generation_pb2.Receipt:
         """The receipt, once all items are whole."""
-        manifest, call = self.served.manifest, self.call
+        call = self.call
+        served = call.stats.answered.get(call.model, self.served)
+        manifest = served.manifest
         wanted = len(self.plan.tasks) if self.plan.path is None else self.plan.path.frames
         if len(self.items) != wanted:
             raise SextantError(f"{len(self.items)} of {wanted} items came back")
@@ -93,10 +98,10 @@ class _Answer:
             model=manifest.name,
             family=family_message(manifest.family),
             version=manifest.version,
-            bundle_digest=self.served.digest,
+            bundle_digest=served.digest,
             seed=self.seed,
-            provider=self.served.providers[0] if self.served.providers else "",
-            onnxruntime_version=self.served.onnxruntime_version,
+            provider=served.providers[0] if served.providers else "",
+            onnxruntime_version=served.onnxruntime_version,
             sextant_version=sextant.__version__,
             items=[self.items[index] for index in sorted(self.items)],
             queue_s=0.0 if started is None else max(0.0, started - call.arrived_s),
@@ -106,23 +111,27 @@ class _Answer:
             decision=self.decision,
             tier=tier_message(self.work.choice),
             stages=self._stages(),
+            numpy_version=self.served.numpy_version,
+            processor=self.served.processor,
         )
 
     def _stages(self) -> list[generation_pb2.StageReceipt]:
         """A hybrid's stages that took part, in the order in which they ran."""
         served = {stage.stage: stage for stage in self.served.stages if stage.task is self.call.task}
-        return [
-            generation_pb2.StageReceipt(
-                stage=name,
-                model=served[name].model,
-                family=family_message(served[name].family),
-                version=served[name].version,
-                bundle_digest=served[name].digest,
-                provider=served[name].provider,
-                steps=steps,
-            )
-            for name, steps in self.stage_steps.items()
-        ]
+        return [self._stage(served[name], steps) for name, steps in self.stage_steps.items()]
+
+    def _stage(self, stage: ServedStage, steps: int) -> generation_pb2.StageReceipt:
+        ran = self.call.stats.answered.get(stage.model)
+        return generation_pb2.StageReceipt(
+            stage=stage.stage,
+            model=stage.model,
+            family=family_message(stage.family),
+            version=stage.version if ran is None else ran.manifest.version,
+            bundle_digest=stage.digest if ran is None else ran.digest,
+            provider=stage.provider,
+            steps=steps,
+            onnxruntime_version=stage.onnxruntime_version,
+        )
 
 
 class GenerationServicer:

@@ -42,7 +42,9 @@ def _application(family: str, config: ClusterConfig) -> serve.Application:
             "num_gpus": options.num_gpus,
             "resources": dict(options.resources),
         },
+        # Three in a row that last longer get a hanging replica replaced; gateways leave it after some ten seconds.
         health_check_period_s=5.0,
+        health_check_timeout_s=10.0,
         graceful_shutdown_wait_loop_s=0.2,
         graceful_shutdown_timeout_s=30.0,
     )

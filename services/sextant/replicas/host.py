@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+import numpy as np
 import onnxruntime as ort
 
 from sextant.bundles.manifest import HYBRID, Manifest
@@ -17,6 +18,7 @@ from sextant.replicas.co_located import HybridRunner, HybridStream
 from sextant.replicas.config import FamilyConfig
 from sextant.replicas.metrics import observe_model
 from sextant.replicas.served import Offer, ServedModel, hybrid_of
+from sextant.runtime.processor import processor_name
 from sextant.runtime.runner import EventStream, SchedulerRunner
 from sextant.runtime.scheduler import StepScheduler
 from sextant.runtime.session import provider_names
@@ -99,7 +101,15 @@ class _Loading:
             await _exhaust(runner.submit(Request(f"warm-up-{number}", name, (task,))))
         log.info("%s %s is warm", name, bundle.manifest.version)
         providers = provider_names(self._session_config)
-        return runner, ServedModel(bundle.manifest, bundle.digest, bundle.size_bytes, providers, ort.__version__)
+        return runner, ServedModel(
+            bundle.manifest,
+            bundle.digest,
+            bundle.size_bytes,
+            providers,
+            ort.__version__,
+            numpy_version=np.__version__,
+            processor=processor_name(),
+        )
 
     async def hybrid(self, name: str) -> tuple[HybridRunner, ServedModel]:
         """A hybrid, with all of its stages warm in this process. Raises `BundleRefused`."""

@@ -1,0 +1,40 @@
+"""gRPC's asyncio server, mended: a call whose path is not UTF-8 must not end it.
+
+grpcio 1.85.1 decodes the path of every method that is not registered in the loop that accepts calls. Where that fails,
+the loop ends and the server stops listening, for good: one frame from anyone. Here all methods are registered
+beforehand, and calls of others are answered UNIMPLEMENTED before that loop sees them. (`tests/fuzz` found it.)
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+from grpc._cython import cygrpc
+
+
+class _AnsweringServer(cygrpc.AioServer):  # type: ignore[misc]
+    """Answers calls of unknown methods by itself, whatever their names are."""
+
+    async def _request_call(self) -> Any:
+        loop = asyncio.get_running_loop()
+        refusals: set[asyncio.Task[None]] = set()
+        nothing = cygrpc._MethodResolver([], {})
+        while True:
+            call = await super()._request_call()
+            refusal = cygrpc._handle_rpc("unknown", nothing, (), call, loop, False)
+            task = loop.create_task(cygrpc._schedule_rpc_coro(refusal, call, loop, "unknown"))
+            refusals.add(task)
+            task.add_done_callback(refusals.discard)
+
+
+def aio_server(
+    options: Sequence[tuple[str, Any]], interceptors: Sequence[grpc.aio.ServerInterceptor] = ()
+) -> grpc.aio.Server:
+    """As `grpc.aio.server`; serves what was given to it by `add_registered_method_handlers` before it starts."""
+    original = cygrpc.AioServer
+    cygrpc.AioServer = _AnsweringServer
+    try:
+        return grpc.aio.server(options=options, interceptors=interceptors)
+    finally:
+        cygrpc.AioServer = original
