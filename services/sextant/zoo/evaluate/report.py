@@ -22,7 +22,7 @@ from sextant.zoo.evaluate.of_phonemes import us_phonemes
 from sextant.zoo.evaluate.of_pictures import faces_gan, fashion_gan
 from sextant.zoo.evaluate.of_pixelcnn import fashion_pixelcnn
 from sextant.zoo.evaluate.of_translation import cyclegan
-from sextant.zoo.evaluate.of_vaes import faces_vae, fashion_vae, spatial_vae
+from sextant.zoo.evaluate.of_vaes import face_maps, faces_vae, fashion_vae
 from sextant.zoo.evaluate.of_wavenet import spoken_digits
 from sextant.zoo.evaluate.served import Served
 
@@ -48,7 +48,8 @@ EVALUATIONS: dict[str, Evaluation] = {
     "digits-wavenet": spoken_digits,
     "us-phonemes": us_phonemes,
     "fashion-refined": fashion_gan,
-    "faces-latent": spatial_vae,
+    "faces-latent": face_maps,
+    "faces-vq": face_maps,
     "faces-clip": tower,
     "faces-latent-diffusion": from_words,
     "faces-ranked": ranked,
