@@ -108,4 +108,6 @@ def the_same_for_all(served: Served) -> Pillow.Image:
     texts = unseen().captions[:_SHEET_CAPTIONS]
     tasks = (Task(TaskKind.GENERATE, seed, prompt=text) for text in texts for seed in range(_SHEET_SEEDS))
     made = np.stack([pixels_of(result) for result in served.results(tasks)])
-    return sheets.grid(made, _SHEET_SEEDS, row_labels=texts, column_labels=[f"seed {n}" for n in range(_SHEET_SEEDS)])
+    return sheets.grid(
+        made, _SHEET_SEEDS, row_labels=sheets.wrapped(texts), column_labels=[f"seed {n}" for n in range(_SHEET_SEEDS)]
+    )
