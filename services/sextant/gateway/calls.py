@@ -166,8 +166,26 @@ def _request_id(message: Any, context: Context) -> str:
     return request_ids.request_id_of(context.invocation_metadata(), asked)
 
 
+def _fields(call: Call, code: grpc.StatusCode) -> dict[str, object]:
+    """What a log for machines holds of a request. Nothing of what was asked or answered."""
+    waited_s = None if call.stats.started_s is None else max(0.0, call.stats.started_s - call.arrived_s)
+    return {
+        "request_id": call.request_id,
+        "task": str(call.task),
+        "family": call.family,
+        "model": call.model,
+        "code": code.name,
+        "total_s": round(call.elapsed_s(), 6),
+        "queue_s": None if waited_s is None else round(waited_s, 6),
+        "first_event_s": None if call.first_event_s is None else round(call.first_event_s, 6),
+        "retries": call.stats.retries,
+        "key": None if call.caller is None else call.caller.name,
+    }
+
+
 def _observe(call: Call, code: grpc.StatusCode) -> None:
-    log.info("request %s: %s by %s, %s in %.3f s", call.request_id, call.task, call.model, code.name, call.elapsed_s())
+    told = call.request_id, call.task, call.model, code.name, call.elapsed_s()
+    log.info("request %s: %s by %s, %s in %.3f s", *told, extra={"fields": _fields(call, code)})
     place = (call.task, call.family, call.model)
     metrics.REQUESTS.labels(*place, code.name).inc()
     metrics.REQUEST_SECONDS.labels(*place).observe(call.elapsed_s())

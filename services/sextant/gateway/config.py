@@ -36,6 +36,8 @@ class GatewayConfig(BaseModel):
     # How long running calls may take to finish once the gateway is told to stop, in seconds.
     drain_seconds: float = Field(default=30.0, ge=0, allow_inf_nan=False)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    # Lines for people, or a JSON object a line.
+    log_format: Literal["plain", "json"] = "plain"
     # TLS, if given: PEM files. With a client CA, callers must show a certificate that it signed.
     tls_certificate: Path | None = None
     tls_key: Path | None = None
