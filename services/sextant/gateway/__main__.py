@@ -16,6 +16,7 @@ from sextant.gateway.logs import set_up_logging
 from sextant.gateway.metrics import serve_metrics
 from sextant.gateway.server import Gateway
 from sextant.hybrids.offer import HybridBundles
+from sextant.replicas.tracing import start_tracing, stop_tracing
 
 
 async def run(config: GatewayConfig) -> None:
@@ -28,6 +29,8 @@ async def run(config: GatewayConfig) -> None:
     loop = asyncio.get_running_loop()
     keeper = GuideKeeper(default_guide_path())
     serve_metrics(config.metrics_listen)
+    if config.otlp_endpoint:
+        start_tracing("sextant-gateway", config.otlp_endpoint, config.trace_ratio)
     hybrids = HybridBundles(BundleStore.default(), tuple(name for name in config.hybrids.split(",") if name))
     dispatcher = await RayDispatcher.connect(config.ray_address)
     gateway = Gateway(HybridDispatcher(dispatcher, hybrids), keeper, config)
@@ -37,6 +40,7 @@ async def run(config: GatewayConfig) -> None:
     await stopping.wait()
     await gateway.drain()
     await dispatcher.close()
+    await asyncio.to_thread(stop_tracing)
 
 
 def main() -> int:
