@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,30 +25,36 @@ pytestmark = pytest.mark.slow
 BUNDLES = {path.name: open_bundle(path).manifest for path in sorted(SHIPPED_DIRECTORY.iterdir()) if path.is_dir()}
 
 
-def sextant(home: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": SOURCES, "SEXTANT_STATE_DIR": str(home / "state")}
+def sextant(home: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    # Packages that were put beside the environment come along.
+    path = os.pathsep.join(filter(None, (SOURCES, os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path, "SEXTANT_STATE_DIR": str(home / "state"), **variables}
     command = [sys.executable, "-m", "sextant", *map(str, arguments)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
 
 
 @contextmanager
-def platform(home: Path, **of_hybrids: object) -> Iterator[str]:
+def platform(home: Path, families: dict[str, dict[str, Any]], **variables: str) -> Iterator[str]:
     """A platform from `sextant up` to `sextant down`, and where it listens."""
-    shipped = shipped_models()
-    families = {
-        family: {"models": [*models, *([TEXT_MODEL, SENTENCE_MODEL] if family == "transformer" else [])], "num_cpus": 0}
-        for family, models in shipped.items()
-    }
-    families["hybrid"] |= of_hybrids
     (home / "cluster.yaml").write_text(yaml.safe_dump({"families": families, "replica_metrics_port": 9700}))
     port = free_port()
     place = ("--config", home / "cluster.yaml", "--port", port, "--metrics-port", free_port())
-    started = sextant(home, "up", "--detach", *place)
+    started = sextant(home, "up", "--detach", *place, **variables)
     assert started.returncode == 0, started.stdout + started.stderr
     try:
         yield f"127.0.0.1:{port}"
     finally:
         assert sextant(home, "down").returncode == 0
+
+
+def every_family(**of_hybrids: object) -> dict[str, dict[str, Any]]:
+    """All models that ship, and two that are pulled."""
+    families: dict[str, dict[str, Any]] = {
+        family: {"models": models, "num_cpus": 0} for family, models in shipped_models().items()
+    }
+    families["transformer"]["models"] += [TEXT_MODEL, SENTENCE_MODEL]
+    families["hybrid"] |= of_hybrids
+    return families
 
 
 def ask_everything(client: Client) -> None:
@@ -88,7 +95,7 @@ def test_receipts_of_every_family_are_made_again_with_the_same_bytes_after_a_ful
     """Hybrids run distributed the first time and in one process the second."""
     file = tmp_path / "receipts.jsonl"
     kept = []
-    with platform(tmp_path) as target, Client(target, keep=kept.append) as client:
+    with platform(tmp_path, every_family()) as target, Client(target, keep=kept.append) as client:
         ask_everything(client)
     families = {name: manifest.family for name, manifest in BUNDLES.items()} | {TEXT_MODEL: "transformer"}
     asked = Counter((families.get(a.receipt.model, "transformer"), a.WhichOneof("request")) for a in kept)
@@ -99,7 +106,7 @@ def test_receipts_of_every_family_are_made_again_with_the_same_bytes_after_a_ful
     assert any(answer.receipt.tier.set_for_deadline for answer in kept)
     assert any(answer.receipt.decision.HasField("understood") for answer in kept)
     file.write_text("".join(map(as_line, kept)))
-    with platform(tmp_path, co_located=True) as target:
+    with platform(tmp_path, every_family(co_located=True)) as target:
         replayed = sextant(tmp_path, "replay", file, "--json", "--target", target)
     verdicts = [json.loads(line) for line in replayed.stdout.splitlines()]
     assert [verdict for verdict in verdicts if not verdict["same"]] == []
