@@ -13,7 +13,7 @@ from tests.collector import collecting
 from tests.e2e.test_replay import platform, sextant
 from tests.gateway.test_tls import issue
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 _JOIN = """
 import sys
@@ -71,13 +71,15 @@ def test_a_locked_platform_serves_who_has_everything_and_nobody_else_and_is_one_
             assert "an API key is needed" in refused.stderr
             assert joined(tmp_path, token)
             assert not joined(tmp_path, token[::-1])
-            logged = [json.loads(line) for line in (tmp_path / "state/logs/gateway-0.log").read_text().splitlines()]
+            written = (tmp_path / "state/logs/gateway-0.log").read_text()
         end = time.monotonic() + 30
         while not collector.named("steps") and time.monotonic() < end:
             time.sleep(0.2)
+    # gRPC's core writes of failed handshakes itself, in its own form.
+    logged = [json.loads(line) for line in written.splitlines() if line.startswith("{")]
     (request,) = [line for line in logged if line.get("code") == "OK"]
     assert (request["key"], request["model"]) == ("me", "fashion-dcgan")
-    assert key.read_text().strip().rpartition(".")[2] not in json.dumps(logged)
+    assert key.read_text().strip().rpartition(".")[2] not in written
     (call,), (attempt,), (run,), (steps,) = (
         collector.named(name) for name in ("generate", "attempt", "run fashion-dcgan", "steps")
     )
