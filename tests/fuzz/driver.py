@@ -76,8 +76,7 @@ async def _send(channel: grpc.aio.Channel, mutant: Mutant, report: Report) -> No
                     pass
     except grpc.aio.AioRpcError as error:
         code = error.code()
-        # Health and reflection are gRPC's own services: what they answer to what is no message is theirs.
-        if code in DEFECTS and mutant.method.startswith("/sextant."):
+        if code in DEFECTS:
             report.note(f"{code.name} {error.details()} for {mutant.method} {mutant.told}: {mutant.data[:400]!r}")
     except TimeoutError:
         report.note(f"no end of {mutant.method} {mutant.told}: {mutant.data[:400]!r}")

@@ -131,6 +131,8 @@ class Mutator:
                 return self._random.choice((*known, -1, 99, 2**31 - 1, -(2**31)))
             case FieldDescriptor.TYPE_UINT64:
                 return self._random.choice(_LONG)
+            case FieldDescriptor.TYPE_INT32:
+                return self._random.choice((-(2**31), -1, 0, 1, 2**31 - 1))
         return self._random.choice(_INTEGERS)
 
     def _another_of_oneof(self, message: Message) -> str:
@@ -160,7 +162,7 @@ class Mutator:
     def _splice(self, message: Message) -> str:
         """A part is replaced by one of the same type out of another request."""
         at = self._somewhere(message)
-        at.CopyFrom(self._random.choice(self._by_type[at.DESCRIPTOR.full_name]))
+        at.CopyFrom(self._random.choice(self._by_type.get(at.DESCRIPTOR.full_name) or [type(at)()]))
         return f"another {at.DESCRIPTOR.full_name}"
 
     # ---- of media ------------------------------------------------------------------------------------------
