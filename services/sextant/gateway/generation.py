@@ -35,6 +35,7 @@ from sextant.gateway.guide.decision import Decision, Wanted
 from sextant.gateway.intents import Understood, is_explicit, spelled_out
 from sextant.gateway.interpolation import check_path, frames
 from sextant.gateway.plans import Plan, Planner
+from sextant.replicas import tracing
 from sextant.replicas.served import ServedModel, ServedStage
 
 W = TypeVar("W", media_pb2.Media, generation_pb2.Likelihood)
@@ -233,8 +234,11 @@ class GenerationServicer:
             raise BundleRefused(named, refused)
         models = self._dispatcher.models()
         wanted = replace(plan.wanted, deadline_s=context.time_remaining(), lots=lots_of(seed))
+        span = tracing.begin("decide", call.span.traceparent)
         decision = self._desk.decide(models, wanted)
         choice = decision.choice
+        span.note(model=choice.model if choice else "", rule=decision.rule.name if decision.rule else "")
+        span.end()
         if choice is None:
             if wanted.model:
                 raise UnsupportedTask(wanted.model, decision.explanation)
@@ -282,7 +286,8 @@ class GenerationServicer:
             if plan.partial and budget_s is not None:
                 # The estimate still has to be encoded and sent.
                 budget_s -= min(_WAY_BACK * budget_s, _WAY_BACK_S)
-            request = Request(call.request_id, call.model, tasks, budget_s, partial=plan.partial)
+            trace = call.span.traceparent
+            request = Request(call.request_id, call.model, tasks, budget_s, partial=plan.partial, trace=trace)
             return self._dispatcher.stream(request, call.stats)
 
         batches = stream(plan.tasks) if plan.path is None else frames(plan.path, answer.seed, stream)

@@ -72,6 +72,7 @@ _TABLES: tuple[tuple[str, Mapping[str, str], str], ...] = (
             "attributes right": "attribute_accuracy",
             "one of eight": "single_attribute_accuracy",
             "captions shuffled": "shuffled_attribute_accuracy",
+            "kept in variations": "variation_attribute_accuracy",
             "whole caption right": "whole_caption_accuracy",
             "one of eight, whole": "single_whole_caption_accuracy",
             "shuffled, whole": "shuffled_whole_caption_accuracy",

@@ -37,7 +37,9 @@ def tower(served: Served, figures: Figures, sheet: Path) -> None:
     nearest = (texts[:_SHOWN] @ pictures.T).argsort(1)[:, ::-1][:, :_SHOWN]
     shown = pairs.images[nearest.ravel()]
     columns = ["nearest", *(f"{place}." for place in range(2, _SHOWN + 1))]
-    sheets.grid(shown, _SHOWN, row_labels=pairs.captions[:_SHOWN], column_labels=columns).save(sheet, optimize=True)
+    sheets.grid(shown, _SHOWN, row_labels=sheets.wrapped(pairs.captions[:_SHOWN]), column_labels=columns).save(
+        sheet, optimize=True
+    )
 
 
 def sentences(encoder: Served, pairs: CaptionedFaces) -> NDArray[np.float64]:

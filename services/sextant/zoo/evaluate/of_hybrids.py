@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image
+from PIL import Image as Pillow
 
 from sextant.bundles.store import BundleStore
+from sextant.contract.media import Image
 from sextant.contract.tasks import Task, TaskKind
 from sextant.zoo.data import captioned_faces, captions, faces
 from sextant.zoo.data.captioned_faces import CaptionedFaces
@@ -26,6 +27,7 @@ CAPTIONS = 200
 DRAWN, DRAWN_SEED = 5_000, 3  # one face in sixteen is of a combination that no training saw
 _JUDGED, _JUDGED_SEED = 2_000, 2
 _SHEET_CAPTIONS, _SHEET_SEEDS = 6, 6
+_SHOWN = 10
 
 
 def from_words(served: Served, figures: Figures, sheet: Path) -> None:
@@ -46,6 +48,21 @@ def ranked(served: Served, figures: Figures, sheet: Path) -> None:
     # Candidate j of item i is drawn as item i * candidates + j: the first of each is what a single one would be.
     made = of_captions(single, asked.captions, stride=candidates)
     add_accuracy(figures, asked, made, "single_")
+
+
+def varying(served: Served, figures: Figures, sheet: Path) -> None:
+    """A model that also varies a given face: what of it is kept, beneath what it makes of words."""
+    from_words(served, figures, sheet)
+    given = unseen()
+    tasks = (Task(TaskKind.TRANSFORM, SEED, index, source=Image(face)) for index, face in enumerate(given.images))
+    made = np.stack([pixels_of(result) for result in served.results(tasks)])
+    right = predict(captions_judge(), made) == given.said
+    on = f"{len(made)} faces of combinations held out of training, and a variation of each"
+    figures.add(
+        "variation_attribute_accuracy", right.mean(), "1", f"{on}, the mean of {len(captions.NAMES)} attributes"
+    )
+    shown = np.concatenate([given.images[:_SHOWN], made[:_SHOWN]])
+    sheets.beneath(sheet, sheets.grid(shown, _SHOWN, row_labels=("given", "varied"))).save(sheet, optimize=True)
 
 
 @cache
@@ -86,9 +103,11 @@ def accuracy_of_judge(figures: Figures) -> None:
     figures.add("captions_judge_accuracy_worst", right[worst], "1", f"{on}, {captions.NAMES[worst]}")
 
 
-def the_same_for_all(served: Served) -> Image:
+def the_same_for_all(served: Served) -> Pillow.Image:
     """A row for each of a few captions, a column for each seed; the same of every model."""
     texts = unseen().captions[:_SHEET_CAPTIONS]
     tasks = (Task(TaskKind.GENERATE, seed, prompt=text) for text in texts for seed in range(_SHEET_SEEDS))
     made = np.stack([pixels_of(result) for result in served.results(tasks)])
-    return sheets.grid(made, _SHEET_SEEDS, row_labels=texts, column_labels=[f"seed {n}" for n in range(_SHEET_SEEDS)])
+    return sheets.grid(
+        made, _SHEET_SEEDS, row_labels=sheets.wrapped(texts), column_labels=[f"seed {n}" for n in range(_SHEET_SEEDS)]
+    )

@@ -17,7 +17,7 @@ from sextant.zoo.evaluate.reconstruction import reconstruction
 from sextant.zoo.evaluate.references import SAMPLES, SEED, fashion_reference
 from sextant.zoo.evaluate.served import Served
 
-_SPATIAL_FACES = 2_000
+_MAPPED = 2_000
 
 
 def fashion_vae(served: Served, figures: Figures, sheet: Path) -> None:
@@ -48,12 +48,12 @@ def fashion_vae(served: Served, figures: Figures, sheet: Path) -> None:
         figures.add("reconstruction_psnr", fit.psnr_db, "dB", "1000 test pictures, encoded and decoded")
 
 
-def spatial_vae(served: Served, figures: Figures, sheet: Path) -> None:
-    """A VAE whose codes are maps, a stage of latent diffusion: how much of a face outlasts going there and back."""
-    images = faces.load(_SPATIAL_FACES, 64, 2).images
+def face_maps(served: Served, figures: Figures, sheet: Path) -> None:
+    """A model whose codes of faces are maps, for other models to make: how much outlasts going there and back."""
+    images = faces.load(_MAPPED, 64, 2).images
     made = served.decoded(served.codes(images))
     fit = reconstruction(made, images)
-    on = f"{_SPATIAL_FACES} faces drawn anew, encoded and decoded"
+    on = f"{_MAPPED} faces drawn anew, encoded and decoded"
     figures.add("reconstruction_ssim", fit.ssim, "1", on)
     figures.add("reconstruction_psnr", fit.psnr_db, "dB", on)
     add_latency(served, figures)

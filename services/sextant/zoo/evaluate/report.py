@@ -16,13 +16,13 @@ from sextant.zoo.evaluate.of_clip import tower
 from sextant.zoo.evaluate.of_completion import faces_of_codes
 from sextant.zoo.evaluate.of_diffusion import fashion_diffusion
 from sextant.zoo.evaluate.of_flows import glow, moons, shuttle
-from sextant.zoo.evaluate.of_hybrids import from_words, ranked
+from sextant.zoo.evaluate.of_hybrids import from_words, ranked, varying
 from sextant.zoo.evaluate.of_music import bach
 from sextant.zoo.evaluate.of_phonemes import us_phonemes
 from sextant.zoo.evaluate.of_pictures import faces_gan, fashion_gan
 from sextant.zoo.evaluate.of_pixelcnn import fashion_pixelcnn
 from sextant.zoo.evaluate.of_translation import cyclegan
-from sextant.zoo.evaluate.of_vaes import faces_vae, fashion_vae, spatial_vae
+from sextant.zoo.evaluate.of_vaes import face_maps, faces_vae, fashion_vae
 from sextant.zoo.evaluate.of_wavenet import spoken_digits
 from sextant.zoo.evaluate.served import Served
 
@@ -48,11 +48,12 @@ EVALUATIONS: dict[str, Evaluation] = {
     "digits-wavenet": spoken_digits,
     "us-phonemes": us_phonemes,
     "fashion-refined": fashion_gan,
-    "faces-latent": spatial_vae,
+    "faces-latent": face_maps,
+    "faces-vq": face_maps,
     "faces-clip": tower,
     "faces-latent-diffusion": from_words,
     "faces-ranked": ranked,
-    "faces-unclip": from_words,
+    "faces-unclip": varying,
     "faces-cascade": from_words,
     "faces-parti": from_words,
     "faces-vqgan": faces_of_codes,
