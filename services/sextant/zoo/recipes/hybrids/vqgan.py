@@ -131,8 +131,9 @@ RECIPES = (
         data=_pictures,
         build=lambda: VqGanTraining(VqGan(64, 3, codes=CODES)),
         publish=_publish_vq,
-        steps=6_000,
+        steps=3_000,
         batch=32,
+        core_hours=0.42,
     ),
     Recipe(
         name=TRANSFORMER,
