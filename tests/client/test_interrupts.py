@@ -6,6 +6,7 @@ import threading
 import grpc
 import pytest
 
+from sextant.client.collecting import Asking
 from sextant.client.connection import RetryPolicy
 from sextant.client.interrupts import interrupt_after
 from sextant.client.sync import Client, EventStream
@@ -45,7 +46,7 @@ class Call:
 
 def test_ctrl_c_ends_a_stream_by_cancelling_its_call_from_outside_and_leaves_no_lock_taken():
     call = Call()
-    stream = EventStream(lambda left: call, RetryPolicy(), None)
+    stream = EventStream(Asking(lambda message, timeout: call, None), RetryPolicy(), None)
     with pytest.raises(KeyboardInterrupt):
         stream.read()
     assert call.cancelled_by[0] is not threading.main_thread()

@@ -1,8 +1,10 @@
 """Health, draining, ports and limits of a gateway."""
 
 import asyncio
+import sys
 
 import grpc
+import psutil
 import pytest
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -108,6 +110,32 @@ async def test_a_message_a_little_too_large_is_refused_with_details(channel):
     assert reason_of(refused.value) == ("MESSAGE_TOO_LARGE", False)
 
 
+_BOMB = """
+import sys, grpc
+with grpc.insecure_channel(sys.argv[1], [("grpc.max_send_message_length", -1)]) as channel:
+    call = channel.unary_stream("/sextant.v1.Generation/Generate")
+    try:
+        next(call(bytes(int(sys.argv[2])), compression=grpc.Compression.Gzip, timeout=60))
+    except grpc.RpcError as error:
+        print(error.code().name, error.details())
+"""
+
+
+async def test_what_would_unpack_to_more_than_is_taken_is_refused_before_it_is_unpacked(gateway):
+    """100 MB that come as 100 kB of gzip: gRPC's core stops unpacking at its limit, twice ours."""
+    process = psutil.Process()
+    before = peak = process.memory_info().rss
+    client = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _BOMB, f"127.0.0.1:{gateway.port}", "100000000", stdout=asyncio.subprocess.PIPE
+    )
+    told = asyncio.create_task(client.communicate())
+    while not told.done():
+        peak = max(peak, process.memory_info().rss)
+        await asyncio.sleep(0.005)
+    assert (await told)[0].decode().strip() == "RESOURCE_EXHAUSTED Decompressed message larger than max"
+    assert peak - before < 50e6
+
+
 async def test_the_callers_request_id_comes_back_everywhere(channel):
     stub = generation_pb2_grpc.GenerationStub(channel)
     request = probe_request(steps=1)
@@ -116,6 +144,26 @@ async def test_the_callers_request_id_comes_back_everywhere(channel):
     assert dict(await call.initial_metadata())["sextant-request-id"] == "my-id-17"
     events = [event async for event in call]
     assert events[0].accepted.request_id == events[-1].receipt.request_id == "my-id-17"
+
+
+@pytest.mark.parametrize(
+    ("header", "taken"), [("theirs-1", True), ("", False), ("x" * 129, False), ("x" * 128, True), ("a b/c", True)]
+)
+async def test_a_request_id_in_the_metadata_is_taken_where_it_is_well_formed(channel, header, taken):
+    stub = generation_pb2_grpc.GenerationStub(channel)
+    call = stub.Generate(probe_request(steps=1), metadata=(("x-request-id", header),))
+    told = dict(await call.initial_metadata())["sextant-request-id"]
+    events = [event async for event in call]
+    assert events[-1].receipt.request_id == told
+    assert (told == header) is taken
+    assert 0 < len(told) <= 128
+
+
+async def test_a_request_id_in_the_request_goes_before_one_in_the_metadata(channel):
+    request = probe_request(steps=1)
+    request.options.request_id = "inside"
+    call = generation_pb2_grpc.GenerationStub(channel).Generate(request, metadata=(("x-request-id", "outside"),))
+    assert dict(await call.initial_metadata())["sextant-request-id"] == "inside"
 
 
 async def test_a_seed_that_was_drawn_can_be_asked_for_again(channel):

@@ -12,8 +12,11 @@ import numpy as np
 import typer
 
 from sextant.cli.run_state import read_state
-from sextant.client import Client, ClientError, InvalidArgument, Tls, Unavailable
+from sextant.client import Client, ClientError, InvalidArgument, Tls, Unavailable, as_line
 from sextant.client.connection import DEFAULT_TARGET
+from sextant.client.stored import Keep
+from sextant.contract.errors import SextantError
+from sextant.contract.v1 import receipts_pb2
 
 Target = Annotated[
     str | None,
@@ -31,6 +34,8 @@ class Connection:
 
     target: str | None = None
     tls: Tls | None = None
+    api_key: str | None = None
+    receipts: Path | None = None
 
 
 # One command a process; `app` fills it in before the command runs.
@@ -42,13 +47,33 @@ def given_target(target: str | None) -> str | None:
     return target or CONNECTION.target
 
 
-def connect(target: str | None) -> Client:
-    """A client for `target`, for the one named before the command, for the platform that runs here, or the default."""
+def connect(target: str | None, *, keep: bool = True) -> Client:
+    """A client for `target`, for the one named before the command, for the platform that runs here, or the default.
+
+    It keeps the receipts of its answers if they are wanted, unless told not to.
+    """
     named = given_target(target)
     if named is None:
         state = read_state()
         named = state.target if state else DEFAULT_TARGET
-    return Client(named, tls=CONNECTION.tls)
+    receipts = CONNECTION.receipts if keep else None
+    return Client(
+        named,
+        tls=CONNECTION.tls,
+        api_key=CONNECTION.api_key,
+        keep=None if receipts is None else _keeping(receipts),
+    )
+
+
+def _keeping(path: Path) -> Keep:
+    """Writes answers into a new file, a line each."""
+    path.write_text("", encoding="utf-8")
+
+    def keep(answer: receipts_pb2.StoredAnswer) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(as_line(answer))
+
+    return keep
 
 
 def tls_from(ca: Path | None, certificate: Path | None, key: Path | None, *, wanted: bool) -> Tls | None:
@@ -56,6 +81,16 @@ def tls_from(ca: Path | None, certificate: Path | None, key: Path | None, *, wan
     if (certificate is None) != (key is None):
         raise typer.BadParameter("--tls-certificate and --tls-key go together")
     return Tls(ca, certificate, key) if wanted or ca or certificate else None
+
+
+def key_from(given: str | None, file: Path | None) -> str | None:
+    """The API key that was given, or the one in `file`. SextantError where there is none in it."""
+    if given or file is None:
+        return given or None
+    key = file.read_text(encoding="utf-8", errors="replace").strip()
+    if not key or not key.isascii() or not key.isprintable():
+        raise SextantError(f"{file}: holds no API key")
+    return key
 
 
 def complain(error: Exception) -> None:

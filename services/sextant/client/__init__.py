@@ -30,11 +30,15 @@ from sextant.client.errors import (
     InvalidArgument,
     NotFound,
     Overloaded,
+    PermissionDenied,
     ServerError,
     TooLarge,
+    Unauthenticated,
     Unavailable,
     Unsupported,
 )
+from sextant.client.replaying import Replayed
+from sextant.client.stored import as_line, read_stored
 from sextant.client.sync import Client, EventStream, TextStream
 
 __all__ = [
@@ -55,7 +59,9 @@ __all__ = [
     "Listed",
     "NotFound",
     "Overloaded",
+    "PermissionDenied",
     "Receipt",
+    "Replayed",
     "RetryPolicy",
     "Served",
     "ServerError",
@@ -64,9 +70,12 @@ __all__ = [
     "Tier",
     "Tls",
     "TooLarge",
+    "Unauthenticated",
     "Unavailable",
     "Understood",
     "Unsupported",
     "as_array",
+    "as_line",
     "as_picture",
+    "read_stored",
 ]

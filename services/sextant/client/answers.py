@@ -25,6 +25,7 @@ class ItemUsage:
     steps: int
     prompt_tokens: int
     generated_tokens: int
+    finish_reason: FinishReason = FinishReason.COMPLETE
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class StageReceipt:
     bundle_digest: str
     provider: str
     steps: int
+    onnxruntime_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,8 @@ class Receipt:
     retries: int
     tier: Tier | None = None
     stages: tuple[StageReceipt, ...] = ()
+    numpy_version: str = ""
+    processor: str = ""
 
 
 @dataclass(frozen=True, slots=True)

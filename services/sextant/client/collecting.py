@@ -1,20 +1,44 @@
 """What a stream has told so far; both clients' streams are this plus their way of waiting."""
 
 from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import PIL.Image
 
 from sextant.client import answers, from_wire
 from sextant.client.errors import ServerError, reading
+from sextant.client.stored import Keep, stored
 from sextant.contract.media import Media, Text
 from sextant.contract.v1 import generation_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A request on its way: the method that it goes to, and what becomes of its receipt."""
+
+    method: Callable[..., Any]
+    message: Any
+    kind: str = ""
+    keep: Keep | None = None
+
+    def start(self, timeout: float | None) -> Any:
+        """gRPC's call."""
+        return self.method(self.message, timeout=timeout)
+
+    def ended(self, receipt: generation_pb2.Receipt) -> None:
+        """The answer is whole."""
+        if self.keep is not None:
+            self.keep(stored(self.kind, self.message, receipt))
 
 
 class Collected:
     """Reads events as they come, and keeps what they told."""
 
-    def __init__(self) -> None:
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
         self.request_id = ""
         self.seed = 0
         self.decision: answers.Decided | None = None
@@ -66,4 +90,5 @@ class Collected:
                 self.answers[event.item] = event
             case answers.Receipt():
                 self.receipt = event
+                self._asking.ended(message.receipt)
         return event

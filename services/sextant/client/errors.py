@@ -37,8 +37,19 @@ class TooLarge(ClientError):
     """The request is larger than the server takes."""
 
 
+class Unauthenticated(ClientError):
+    """The gateway wants an API key, and was shown none, or one that it does not know or that is expired."""
+
+
+class PermissionDenied(ClientError):
+    """The API key is not for this; the message names the scope that it lacks."""
+
+
 class Overloaded(ClientError):
-    """Queues are full; `retry_after_s` is when the server expects room, None where it does not say."""
+    """Queues are full, or the API key's own limit is reached (`reason` tells which).
+
+    `retry_after_s` is when the server expects room, None where it does not say.
+    """
 
     retry_after_s: float | None = None
 
@@ -66,6 +77,8 @@ _CLASSES: dict[grpc.StatusCode, type[ClientError]] = {
     grpc.StatusCode.NOT_FOUND: NotFound,
     grpc.StatusCode.FAILED_PRECONDITION: Unsupported,
     grpc.StatusCode.UNIMPLEMENTED: Unsupported,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,

@@ -36,7 +36,14 @@ def receipt(message: generation_pb2.Receipt) -> answers.Receipt:
         onnxruntime_version=message.onnxruntime_version,
         sextant_version=message.sextant_version,
         items=tuple(
-            answers.ItemUsage(i.sha256.hex(), i.steps, i.prompt_tokens, i.generated_tokens) for i in message.items
+            answers.ItemUsage(
+                i.sha256.hex(),
+                i.steps,
+                i.prompt_tokens,
+                i.generated_tokens,
+                FINISH_REASON_FROM_WIRE.get(i.finish_reason, FinishReason.COMPLETE),
+            )
+            for i in message.items
         ),
         queue_s=message.queue_s,
         first_event_s=message.first_event_s,
@@ -52,9 +59,12 @@ def receipt(message: generation_pb2.Receipt) -> answers.Receipt:
                 s.bundle_digest,
                 s.provider,
                 s.steps,
+                s.onnxruntime_version,
             )
             for s in message.stages
         ),
+        numpy_version=message.numpy_version,
+        processor=message.processor,
     )
 
 

@@ -11,23 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sextant.client import answers, from_wire, lookups, requests
-from sextant.client.collecting import Collected
+from sextant.client.collecting import Asking, Collected
 from sextant.client.connection import DEFAULT_TARGET, Attempts, RetryPolicy, Tls, channel_options
 from sextant.client.inputs import Content
 from sextant.client.interrupts import interrupt_after
+from sextant.client.replaying import STREAMED, Replayed, compared, digest_of, digests_of, pinned
 from sextant.client.services import SERVICES, Services, is_serving
+from sextant.client.stored import Keep
 from sextant.contract.events import Likelihood
 from sextant.contract.media import Latent, Media
 from sextant.contract.tasks import TaskKind
-from sextant.contract.v1 import generation_pb2, models_pb2
+from sextant.contract.v1 import generation_pb2, models_pb2, receipts_pb2
 
 
 class EventStream(Collected):
     """The events of a stream; what they told is in the attributes. Leaving the iteration cancels the call."""
 
-    def __init__(self, start: Callable[[float | None], Any], retry: RetryPolicy, timeout: float | None) -> None:
-        super().__init__()
-        self._start, self._retry, self._timeout = start, retry, timeout
+    def __init__(self, asking: Asking, retry: RetryPolicy, timeout: float | None) -> None:
+        super().__init__(asking)
+        self._retry, self._timeout = retry, timeout
 
     def __iter__(self) -> Iterator[Any]:
         """The events in order, as `answers.Event`. Raises `ClientError`."""
@@ -60,7 +62,7 @@ class EventStream(Collected):
             call = None
             try:
                 with interrupt_after():
-                    call = self._start(attempts.time_left_s())
+                    call = self._asking.start(attempts.time_left_s())
                 while True:
                     with interrupt_after(call.cancel):
                         message = next(call, None)
@@ -96,7 +98,8 @@ class Client:
     """A connection to a gateway. Close it, or use it in a `with` statement.
 
     Every method takes `timeout` (seconds, for the whole call with its retries) and the options of
-    `requests.CallOptions`. All raise `ClientError`.
+    `requests.CallOptions`. All raise `ClientError`. `keep` is given each answer that came to its end, as what
+    `replay` takes: the request, and the receipt with the digests.
     """
 
     def __init__(
@@ -104,14 +107,16 @@ class Client:
         target: str = DEFAULT_TARGET,
         *,
         tls: Tls | None = None,
+        api_key: str | None = None,
+        keep: Keep | None = None,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
     ) -> None:
-        self._retry = retry
+        self._retry, self._keep = retry, keep
         if tls is None:
             self._channel = grpc.insecure_channel(target, channel_options(target))
         else:
             self._channel = grpc.secure_channel(target, tls.credentials(), channel_options(target))
-        self._services = Services(self._channel)
+        self._services = Services(self._channel, api_key)
 
     def __enter__(self) -> Self:
         return self
@@ -129,7 +134,7 @@ class Client:
     ) -> TextStream:
         """Text after a prompt, or the answer to a conversation, streamed."""
         message = requests.text_request(prompt, options)
-        return TextStream(lambda left: self._services.generation.Generate(message, timeout=left), self._retry, timeout)
+        return TextStream(self._asking("generate", message), self._retry, timeout)
 
     def generate(
         self,
@@ -143,16 +148,14 @@ class Client:
             message = prompt
         else:
             message = requests.generate_request(prompt, options)
-        return EventStream(lambda left: self._services.generation.Generate(message, timeout=left), self._retry, timeout)
+        return EventStream(self._asking("generate", message), self._retry, timeout)
 
     def transform(
         self, source: Content, *, timeout: float | None = None, **options: Unpack[requests.TransformOptions]
     ) -> EventStream:
         """Something made out of something given, streamed; a string is a text with blanks."""
         message = requests.transform_request(source, options)
-        return EventStream(
-            lambda left: self._services.generation.Transform(message, timeout=left), self._retry, timeout
-        )
+        return EventStream(self._asking("transform", message), self._retry, timeout)
 
     def fill_mask(
         self,
@@ -178,39 +181,35 @@ class Client:
     ) -> EventStream:
         """The frames of a path, each an answer as soon as it is ready; ends that are None are drawn from the seed."""
         message = requests.interpolate_request(start, end, options)
-        return EventStream(
-            lambda left: self._services.generation.Interpolate(message, timeout=left), self._retry, timeout
-        )
+        return EventStream(self._asking("interpolate", message), self._retry, timeout)
 
     def encode(
         self, items: Iterable[Content], *, timeout: float | None = None, **options: Unpack[requests.EncodeOptions]
     ) -> answers.Listed[NDArray[np.floating]]:
         """A latent (an embedding, for texts) per item, float32 and read-only; with the receipt."""
         message = requests.encode_request(items, options)
-        return from_wire.encoded(self._call(self._services.generation.Encode, message, timeout))
+        return from_wire.encoded(self._ask("encode", message, timeout))
 
     def latents(
         self, items: Iterable[Content], *, timeout: float | None = None, **options: Unpack[requests.EncodeOptions]
     ) -> answers.Listed[Latent]:
         """As `encode`, with the space of each and its variance where there is one: what `decode` takes."""
         message = requests.encode_request(items, options)
-        return from_wire.latents(self._call(self._services.generation.Encode, message, timeout))
+        return from_wire.latents(self._ask("encode", message, timeout))
 
     def encode_stream(
         self, items: Iterable[Content], *, timeout: float | None = None, **options: Unpack[requests.EncodeOptions]
     ) -> EventStream:
         """As `latents`, with the progress of models that encode in many steps; each latent is an answer."""
         message = requests.encode_request(items, options)
-        return EventStream(
-            lambda left: self._services.generation.EncodeStream(message, timeout=left), self._retry, timeout
-        )
+        return EventStream(self._asking("encode_stream", message), self._retry, timeout)
 
     def decode(
         self, latents: Iterable[Latent], *, timeout: float | None = None, **options: Unpack[requests.DecodeOptions]
     ) -> answers.Listed[Media]:
         """A medium per latent; with the receipt."""
         message = requests.decode_request(latents, options)
-        return from_wire.decoded(self._call(self._services.generation.Decode, message, timeout))
+        return from_wire.decoded(self._ask("decode", message, timeout))
 
     def score(
         self,
@@ -222,7 +221,7 @@ class Client:
     ) -> answers.Listed[Likelihood]:
         """How likely each item is; texts token by token; with the receipt."""
         message = requests.score_request(items, context, options)
-        return from_wire.scored(self._call(self._services.generation.Score, message, timeout))
+        return from_wire.scored(self._ask("score", message, timeout))
 
     def decide(
         self,
@@ -255,6 +254,28 @@ class Client:
             name: is_serving(self._call(self._services.health.Check, lookups.health_request(name), timeout))
             for name in SERVICES
         }
+
+    def replay(self, answer: receipts_pb2.StoredAnswer, *, timeout: float | None = None) -> Replayed:
+        """Ask again for what was answered before, and compare; `keep` is not told."""
+        kind, message = pinned(answer)
+        if kind not in STREAMED:
+            response = self._call(self._services.asking(kind), message, timeout)
+            return compared(answer, kind, digests_of(response), response.receipt)
+        digests: dict[int, bytes] = {}
+        receipt = generation_pb2.Receipt()
+        for event in EventStream(Asking(self._services.asking(kind), message), self._retry, timeout).raw():
+            if (told := digest_of(event)) is not None:
+                digests[told[0]] = told[1]
+            receipt = event.receipt
+        return compared(answer, kind, digests, receipt)
+
+    def _asking(self, kind: str, message: Any) -> Asking:
+        return Asking(self._services.asking(kind), message, kind, self._keep)
+
+    def _ask(self, kind: str, message: Any, timeout: float | None) -> Any:
+        response = self._call(self._services.asking(kind), message, timeout)
+        self._asking(kind, message).ended(response.receipt)
+        return response
 
     def _call(self, method: Callable[..., Any], message: Any, timeout: float | None) -> Any:
         attempts = Attempts(self._retry, timeout)

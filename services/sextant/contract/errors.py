@@ -91,6 +91,29 @@ class Draining(SextantError):
     """The server is stopping and takes no new requests."""
 
 
+class Unauthenticated(SextantError):
+    """The caller shows no API key, or one that is unknown or expired."""
+
+
+class PermissionDenied(SextantError):
+    """The caller's API key is not for this."""
+
+    def __init__(self, key: str, scope: str) -> None:
+        super().__init__(f"the API key {key} lacks the scope {scope!r}")
+        self.key, self.scope = key, scope
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.key, self.scope)
+
+
+class RateLimited(Overloaded):
+    """The caller's API key comes too often."""
+
+
+class QuotaExceeded(Overloaded):
+    """What the caller's API key may use in a day is used up."""
+
+
 class BundleRefused(SextantError):
     """A bundle must not be served: damaged, incomplete, unsafe, or without sufficient parity."""
 

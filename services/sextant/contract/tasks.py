@@ -257,7 +257,8 @@ class Request:
     `budget_s` is the time left when it was sent (None: no deadline); the replica's clock takes over from
     there. `resume_from[i]` events of item i were already delivered by a replica that is gone: the new one
     replays from the seed and does not send them again. Empty: nothing was. With `partial` the time's end brings the
-    best estimates so far, where every item has one, instead of `DeadlineExceeded`.
+    best estimates so far, where every item has one, instead of `DeadlineExceeded`. `trace` is the W3C traceparent of
+    the span that this is part of; "" where nothing is traced.
     """
 
     request_id: str
@@ -266,3 +267,4 @@ class Request:
     budget_s: float | None = None
     resume_from: tuple[int, ...] = ()
     partial: bool = False
+    trace: str = ""

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import secrets
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,9 +14,12 @@ from google.protobuf.message import Message
 from sextant.contract import wire
 from sextant.contract.errors import Draining, MalformedMessage, MessageTooLarge, SextantError
 from sextant.contract.tasks import TaskKind
-from sextant.gateway import metrics
+from sextant.gateway import metrics, request_ids
+from sextant.gateway.access.admission import CALLER, Caller
 from sextant.gateway.dispatch import StreamStats
 from sextant.gateway.status import abort, code_of, to_status
+from sextant.replicas import tracing
+from sextant.replicas.tracing import Span
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -26,7 +28,6 @@ Context = Any
 
 log = logging.getLogger(__name__)
 
-REQUEST_ID_KEY = "sextant-request-id"
 # A caller's deadline ends a call a little before ours does, and what it then sends looks like a cancel: gRPC
 # rounds timeouts up on the wire, by up to one part in a hundred.
 _DEADLINE_SLACK = 0.01
@@ -51,6 +52,8 @@ class Call:
     model: str = "unknown"
     first_event_s: float | None = None
     stats: StreamStats = field(default_factory=StreamStats)
+    caller: Caller | None = None
+    span: Span = field(default_factory=Span)
 
     def elapsed_s(self) -> float:
         """Seconds since the call arrived."""
@@ -60,6 +63,11 @@ class Call:
         """The first chunk or result went out."""
         if self.first_event_s is None:
             self.first_event_s = self.elapsed_s()
+
+    def note_steps(self, steps: int) -> None:
+        """An item that took `steps` network steps is whole."""
+        if self.caller is not None:
+            self.caller.allowance.charge(steps)
 
 
 class Calls:
@@ -106,7 +114,8 @@ class Calls:
         work: Callable[[Call], Awaitable[T]],
     ) -> T:
         """Run `work` as one call: counted, timed, its errors told to the caller."""
-        call = Call(task, _request_id(message))
+        call = Call(task, _request_id(message, context), caller=CALLER.get())
+        call.span = _span(call, context)
         # Read once: it is on the wall clock, which may be set while the call runs; `elapsed_s` is not.
         budget_s = context.time_remaining()
         metrics.IN_FLIGHT.labels(task).inc()
@@ -114,7 +123,7 @@ class Calls:
         self.none_open.clear()
         code = grpc.StatusCode.OK
         try:
-            await context.send_initial_metadata(((REQUEST_ID_KEY, call.request_id),))
+            await context.send_initial_metadata(((request_ids.TOLD_AS, call.request_id),))
             if isinstance(message, Refused):
                 raise message.error
             if self.draining:
@@ -138,9 +147,9 @@ class Calls:
 
     async def look_up(self, message: Any, context: Context, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work`, which makes nothing for the caller: with an id and typed errors, but not counted."""
-        request_id = uuid.uuid4().hex
+        request_id = request_ids.request_id_of(context.invocation_metadata())
         try:
-            await context.send_initial_metadata(((REQUEST_ID_KEY, request_id),))
+            await context.send_initial_metadata(((request_ids.TOLD_AS, request_id),))
             if isinstance(message, Refused):
                 raise message.error
             if self.draining:
@@ -156,14 +165,42 @@ def draw_seed() -> int:
     return secrets.randbits(64)
 
 
-def _request_id(message: Any) -> str:
-    """The caller's id where it can be one; else one made here."""
-    given = "" if isinstance(message, Refused) else message.options.request_id
-    return given if given and len(given) <= 128 and given.isascii() and given.isprintable() else uuid.uuid4().hex
+def _request_id(message: Any, context: Context) -> str:
+    asked = "" if isinstance(message, Refused) else message.options.request_id
+    return request_ids.request_id_of(context.invocation_metadata(), asked)
+
+
+def _span(call: Call, context: Context) -> Span:
+    """The call's span, below the caller's own where it names one."""
+    given = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
+    parent, state = given.get("traceparent", ""), given.get("tracestate", "")
+    return tracing.begin(str(call.task), parent, state=state, serves=True, request_id=call.request_id)
+
+
+def _fields(call: Call, code: grpc.StatusCode) -> dict[str, object]:
+    """What a log for machines holds of a request. Nothing of what was asked or answered."""
+    waited_s = None if call.stats.started_s is None else max(0.0, call.stats.started_s - call.arrived_s)
+    return {
+        "request_id": call.request_id,
+        "task": str(call.task),
+        "family": call.family,
+        "model": call.model,
+        "code": code.name,
+        "total_s": round(call.elapsed_s(), 6),
+        "queue_s": None if waited_s is None else round(waited_s, 6),
+        "first_event_s": None if call.first_event_s is None else round(call.first_event_s, 6),
+        "retries": call.stats.retries,
+        "key": None if call.caller is None else call.caller.name,
+        "trace_id": call.span.trace_id,
+    }
 
 
 def _observe(call: Call, code: grpc.StatusCode) -> None:
-    log.info("request %s: %s by %s, %s in %.3f s", call.request_id, call.task, call.model, code.name, call.elapsed_s())
+    told = call.request_id, call.task, call.model, code.name, call.elapsed_s()
+    log.info("request %s: %s by %s, %s in %.3f s", *told, extra={"fields": _fields(call, code)})
+    ended_well = code in (grpc.StatusCode.OK, grpc.StatusCode.CANCELLED)
+    call.span.note(family=call.family, model=call.model, retries=call.stats.retries, code=code.name)
+    call.span.end("" if ended_well else code.name)
     place = (call.task, call.family, call.model)
     metrics.REQUESTS.labels(*place, code.name).inc()
     metrics.REQUEST_SECONDS.labels(*place).observe(call.elapsed_s())

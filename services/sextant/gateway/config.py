@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -36,10 +36,22 @@ class GatewayConfig(BaseModel):
     # How long running calls may take to finish once the gateway is told to stop, in seconds.
     drain_seconds: float = Field(default=30.0, ge=0, allow_inf_nan=False)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    # Lines for people, or a JSON object a line.
+    log_format: Literal["plain", "json"] = "plain"
+    # Where traces go: an OTLP collector over gRPC, "http://host:4317"; none if not given. And which share of those that
+    # begin here: what a caller traces already is traced here, or not, as the caller says.
+    otlp_endpoint: str = Field(default="", pattern=r"^(https?://.+)?$")
+    trace_ratio: float = Field(default=1.0, ge=0, le=1)
     # TLS, if given: PEM files. With a client CA, callers must show a certificate that it signed.
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
+    # The file of API keys, if callers must show one.
+    keys: Path | None = None
+    # Whether health needs a key with its scope, where there are keys.
+    health: Literal["open", "scope"] = "open"
+    # The same of reflection, or none of it at all.
+    reflection: Literal["open", "scope", "off"] = "scope"
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:

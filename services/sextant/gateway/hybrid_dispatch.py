@@ -1,7 +1,8 @@
 """Hybrids whose stages are deployments of their own: run here, each stage through the dispatcher of plain requests."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence, Set
 from contextlib import aclosing
+from dataclasses import replace
 
 from sextant.contract.errors import BundleRefused
 from sextant.contract.events import Event
@@ -10,7 +11,9 @@ from sextant.gateway.dispatch import Dispatcher, StreamStats
 from sextant.hybrids.execution import Execution
 from sextant.hybrids.hybrid import Hybrid
 from sextant.hybrids.offer import HybridBundles, Waiting
+from sextant.replicas import tracing
 from sextant.replicas.served import ServedModel, hybrid_of
+from sextant.replicas.tracing import Span
 
 
 class HybridDispatcher:
@@ -25,6 +28,14 @@ class HybridDispatcher:
         served = self._stages.models()
         hybrids = {name: self._described(fitted, served) for name, fitted in self._fitted(served).items()}
         return {**served, **hybrids}
+
+    def away(self) -> Set[str]:
+        """Those of the stages' dispatcher, and the hybrids one of whose stages is among them."""
+        away = self._stages.away()
+        if not away:
+            return away
+        fitted = self._fitted(self._stages.models())
+        return away | {name for name, hybrid in fitted.items() if not away.isdisjoint(hybrid.models)}
 
     def refused(self) -> Mapping[str, str]:
         """What the stages' dispatcher refuses, and the hybrids that do not fit what is served."""
@@ -64,12 +75,19 @@ class HybridDispatcher:
     async def _stage(self, request: Request, stats: StreamStats) -> AsyncGenerator[Sequence[Event], None]:
         """One stage's request; what is learnt of it goes into the figures of the whole."""
         own = StreamStats()
+        span = Span()
+        if request.trace:
+            stage = request.request_id.rpartition("/")[2]
+            span = tracing.begin(f"stage {stage}", request.trace, model=request.model)
+            request = replace(request, trace=span.traceparent)
         try:
             async with aclosing(self._stages.stream(request, own)) as batches:
                 async for batch in batches:
                     yield batch
         finally:
+            span.end()
             stats.retries += own.retries
+            stats.answered |= own.answered
             if own.started_s is not None and (stats.started_s is None or own.started_s < stats.started_s):
                 stats.started_s = own.started_s
 

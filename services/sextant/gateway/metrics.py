@@ -1,4 +1,4 @@
-"""The gateway's figures for Prometheus. Labels are bounded: models by what is served, codes by gRPC."""
+"""The gateway's figures for Prometheus. Labels are bounded: models by what is served, keys by their file."""
 
 from collections.abc import Mapping
 
@@ -47,6 +47,18 @@ GUIDE_RELOADS = Counter("sextant_guide_reloads_total", "Guides taken over while 
 GUIDE_FAILURES = Counter("sextant_guide_reload_failures_total", "Changed guides that were broken; the old one stayed.")
 GUIDE_LOADED = Gauge("sextant_guide_loaded_timestamp_seconds", "When the guide in force was read, in Unix time.")
 GUIDE = Info("sextant_guide", "The guide in force.")
+KEYS = Gauge("sextant_api_keys", "API keys in force.")
+KEY_FAILURES = Counter(
+    "sextant_api_key_reload_failures_total", "Changed files of API keys that were broken; the old keys stayed."
+)
+KEY_CALLS = Counter(
+    "sextant_api_key_calls_total",
+    'Calls that had to show an API key, by its name and what came of it: admitted or refused; "" for no known key.',
+    ["key", "outcome"],
+)
+CERTIFICATE_FAILURES = Counter(
+    "sextant_certificate_reload_failures_total", "Changed certificates that could not be used; the old ones stayed."
+)
 RECEIVED_BYTES = Counter("sextant_received_bytes_total", "Bytes of request messages.", ["method"])
 SENT_BYTES = Counter("sextant_sent_bytes_total", "Bytes of answers and events.", ["method"])
 READY = Gauge("sextant_ready", "1 while every configured model is warm and the gateway is not draining.")
@@ -63,6 +75,11 @@ def serve_metrics(listen: str) -> None:
     """Offer the metrics at "host:port". Raises OSError where the port is taken."""
     host, _, port = listen.rpartition(":")
     start_http_server(int(port), addr=host)
+
+
+def forget_key(name: str) -> None:
+    """A key is gone, and its series with it."""
+    KEY_CALLS.remove_by_labels({"key": name})
 
 
 def observe_offer(models: Mapping[str, ServedModel], refused: Mapping[str, str], families: set[str]) -> None:

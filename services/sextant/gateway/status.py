@@ -61,6 +61,17 @@ def _of(error: Exception, request_id: str) -> status_pb2.Status:
             return _status(grpc.StatusCode.FAILED_PRECONDITION, str(error), [info])
         case errors.NoRoute():
             return _status(grpc.StatusCode.FAILED_PRECONDITION, str(error), [_info("NO_ROUTE", request_id)])
+        case errors.Unauthenticated():
+            return _status(grpc.StatusCode.UNAUTHENTICATED, str(error), [_info("UNAUTHENTICATED", request_id)])
+        case errors.PermissionDenied():
+            info = _info("SCOPE_MISSING", request_id, scope=error.scope)
+            return _status(grpc.StatusCode.PERMISSION_DENIED, str(error), [info])
+        case errors.RateLimited():
+            details = [_info("RATE_LIMITED", request_id), _retry(error.retry_after_s)]
+            return _status(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), details)
+        case errors.QuotaExceeded():
+            details = [_info("QUOTA_EXCEEDED", request_id), _retry(error.retry_after_s)]
+            return _status(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), details)
         case errors.Overloaded():
             details = [_info("OVERLOADED", request_id), _retry(error.retry_after_s)]
             return _status(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), details)

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
+import numpy as np
 import onnxruntime as ort
 
 from sextant.bundles.manifest import HYBRID, Manifest
@@ -17,6 +19,8 @@ from sextant.replicas.co_located import HybridRunner, HybridStream
 from sextant.replicas.config import FamilyConfig
 from sextant.replicas.metrics import observe_model
 from sextant.replicas.served import Offer, ServedModel, hybrid_of
+from sextant.replicas.tracing import TracedStream, begin_run
+from sextant.runtime.processor import processor_name
 from sextant.runtime.runner import EventStream, SchedulerRunner
 from sextant.runtime.scheduler import StepScheduler
 from sextant.runtime.session import provider_names
@@ -58,12 +62,19 @@ class ModelHost:
         runners = {**loading.stages, **runners}
         return cls(Offer(models, {name: refusal.reason for name, refusal in refused.items()}), runners)
 
-    def submit(self, request: Request) -> EventStream | HybridStream:
+    def submit(self, request: Request) -> EventStream | HybridStream | TracedStream:
         """Start a request. Raises `ModelNotFound`, `Overloaded` or `Draining` at once."""
         runner = self._runners.get(request.model)
         if runner is None:
             raise ModelNotFound(request.model, tuple(self._runners))
-        return runner.submit(request)
+        span = begin_run(request)
+        if span.span is None:
+            return runner.submit(request)
+        try:
+            return TracedStream(runner.submit(replace(request, trace=span.traceparent)), span)
+        except SextantError as error:
+            span.end(type(error).__name__)
+            raise
 
     def check(self) -> None:
         """Raises `SextantError` where a scheduler has stopped, so that the replica gets replaced."""
@@ -99,7 +110,15 @@ class _Loading:
             await _exhaust(runner.submit(Request(f"warm-up-{number}", name, (task,))))
         log.info("%s %s is warm", name, bundle.manifest.version)
         providers = provider_names(self._session_config)
-        return runner, ServedModel(bundle.manifest, bundle.digest, bundle.size_bytes, providers, ort.__version__)
+        return runner, ServedModel(
+            bundle.manifest,
+            bundle.digest,
+            bundle.size_bytes,
+            providers,
+            ort.__version__,
+            numpy_version=np.__version__,
+            processor=processor_name(),
+        )
 
     async def hybrid(self, name: str) -> tuple[HybridRunner, ServedModel]:
         """A hybrid, with all of its stages warm in this process. Raises `BundleRefused`."""

@@ -19,6 +19,7 @@ class ServedStage:
     version: str
     digest: str
     provider: str
+    onnxruntime_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class ServedModel:
     providers: tuple[str, ...]
     onnxruntime_version: str
     stages: tuple[ServedStage, ...] = ()
+    numpy_version: str = ""
+    processor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,20 @@ def hybrid_of(hybrid: Hybrid, digest: str, models: Mapping[str, ServedModel]) ->
             for kind, plan in hybrid.plans.items()
             for name, stage in plan.graph.stages.items()
         ),
+        numpy_version=first.numpy_version,
+        processor=first.processor,
     )
 
 
 def _stage(task: TaskKind, name: str, served: ServedModel) -> ServedStage:
     manifest = served.manifest
-    provider = served.providers[0] if served.providers else ""
-    return ServedStage(task, name, manifest.name, manifest.family, manifest.version, served.digest, provider)
+    return ServedStage(
+        task=task,
+        stage=name,
+        model=manifest.name,
+        family=manifest.family,
+        version=manifest.version,
+        digest=served.digest,
+        provider=served.providers[0] if served.providers else "",
+        onnxruntime_version=served.onnxruntime_version,
+    )

@@ -517,19 +517,21 @@ class Result(_message.Message):
     def __init__(self, item: _Optional[int] = ..., media: _Optional[_Union[_media_pb2.Media, _Mapping]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., fills: _Optional[_Iterable[_Union[MaskFill, _Mapping]]] = ...) -> None: ...
 
 class ItemReceipt(_message.Message):
-    __slots__ = ("sha256", "steps", "prompt_tokens", "generated_tokens")
+    __slots__ = ("sha256", "steps", "prompt_tokens", "generated_tokens", "finish_reason")
     SHA256_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     GENERATED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
     sha256: bytes
     steps: int
     prompt_tokens: int
     generated_tokens: int
-    def __init__(self, sha256: _Optional[bytes] = ..., steps: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., generated_tokens: _Optional[int] = ...) -> None: ...
+    finish_reason: FinishReason
+    def __init__(self, sha256: _Optional[bytes] = ..., steps: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., generated_tokens: _Optional[int] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ...) -> None: ...
 
 class StageReceipt(_message.Message):
-    __slots__ = ("stage", "model", "family", "version", "bundle_digest", "provider", "steps")
+    __slots__ = ("stage", "model", "family", "version", "bundle_digest", "provider", "steps", "onnxruntime_version")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
@@ -537,6 +539,7 @@ class StageReceipt(_message.Message):
     BUNDLE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
+    ONNXRUNTIME_VERSION_FIELD_NUMBER: _ClassVar[int]
     stage: str
     model: str
     family: _models_pb2.Family
@@ -544,10 +547,11 @@ class StageReceipt(_message.Message):
     bundle_digest: str
     provider: str
     steps: int
-    def __init__(self, stage: _Optional[str] = ..., model: _Optional[str] = ..., family: _Optional[_Union[_models_pb2.Family, str]] = ..., version: _Optional[str] = ..., bundle_digest: _Optional[str] = ..., provider: _Optional[str] = ..., steps: _Optional[int] = ...) -> None: ...
+    onnxruntime_version: str
+    def __init__(self, stage: _Optional[str] = ..., model: _Optional[str] = ..., family: _Optional[_Union[_models_pb2.Family, str]] = ..., version: _Optional[str] = ..., bundle_digest: _Optional[str] = ..., provider: _Optional[str] = ..., steps: _Optional[int] = ..., onnxruntime_version: _Optional[str] = ...) -> None: ...
 
 class Receipt(_message.Message):
-    __slots__ = ("request_id", "model", "family", "version", "bundle_digest", "seed", "provider", "onnxruntime_version", "sextant_version", "items", "queue_s", "first_event_s", "total_s", "retries", "decision", "tier", "stages")
+    __slots__ = ("request_id", "model", "family", "version", "bundle_digest", "seed", "provider", "onnxruntime_version", "sextant_version", "items", "queue_s", "first_event_s", "total_s", "retries", "decision", "tier", "stages", "numpy_version", "processor")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
@@ -565,6 +569,8 @@ class Receipt(_message.Message):
     DECISION_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
+    NUMPY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PROCESSOR_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     model: str
     family: _models_pb2.Family
@@ -582,4 +588,6 @@ class Receipt(_message.Message):
     decision: _guide_pb2.Decision
     tier: _guide_pb2.Tier
     stages: _containers.RepeatedCompositeFieldContainer[StageReceipt]
-    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., family: _Optional[_Union[_models_pb2.Family, str]] = ..., version: _Optional[str] = ..., bundle_digest: _Optional[str] = ..., seed: _Optional[int] = ..., provider: _Optional[str] = ..., onnxruntime_version: _Optional[str] = ..., sextant_version: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ItemReceipt, _Mapping]]] = ..., queue_s: _Optional[float] = ..., first_event_s: _Optional[float] = ..., total_s: _Optional[float] = ..., retries: _Optional[int] = ..., decision: _Optional[_Union[_guide_pb2.Decision, _Mapping]] = ..., tier: _Optional[_Union[_guide_pb2.Tier, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[StageReceipt, _Mapping]]] = ...) -> None: ...
+    numpy_version: str
+    processor: str
+    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., family: _Optional[_Union[_models_pb2.Family, str]] = ..., version: _Optional[str] = ..., bundle_digest: _Optional[str] = ..., seed: _Optional[int] = ..., provider: _Optional[str] = ..., onnxruntime_version: _Optional[str] = ..., sextant_version: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ItemReceipt, _Mapping]]] = ..., queue_s: _Optional[float] = ..., first_event_s: _Optional[float] = ..., total_s: _Optional[float] = ..., retries: _Optional[int] = ..., decision: _Optional[_Union[_guide_pb2.Decision, _Mapping]] = ..., tier: _Optional[_Union[_guide_pb2.Tier, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[StageReceipt, _Mapping]]] = ..., numpy_version: _Optional[str] = ..., processor: _Optional[str] = ...) -> None: ...

@@ -7,13 +7,9 @@ from pathlib import Path
 
 from sextant.gateway import metrics
 from sextant.gateway.guide.schema import Guide, GuideError, load_guide
+from sextant.gateway.watched_files import WatchedFiles
 
 log = logging.getLogger(__name__)
-
-PERIOD_S = 1.0
-
-# What tells one state of a file from another: a rename brings another inode, an edit another time or size.
-_State = tuple[int, int, int] | None
 
 
 class GuideKeeper:
@@ -21,7 +17,7 @@ class GuideKeeper:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen = _state(path)
+        self._files = WatchedFiles(path)
         self._guide = load_guide(path)
         _tell(self._guide)
 
@@ -30,18 +26,10 @@ class GuideKeeper:
         """The last guide that was right. Read it once for each request: it may be another one the next time."""
         return self._guide
 
-    async def watch(self, period_s: float = PERIOD_S) -> None:
-        """Look at the file every `period_s`, for ever."""
-        while True:
-            await asyncio.sleep(period_s)
-            await self.look()
-
     async def look(self) -> bool:
         """Read the file if it changed; whether there is a new guide. A broken one is told to the log and left out."""
-        state = _state(self._path)
-        if state == self._seen:
+        if not self._files.changed():
             return False
-        self._seen = state
         try:
             guide = await asyncio.to_thread(load_guide, self._path)
         except GuideError as error:
@@ -55,14 +43,6 @@ class GuideKeeper:
         _tell(guide)
         log.info("the guide was reloaded: %d rows, sha256 %s", len(guide.rows), guide.digest)
         return True
-
-
-def _state(path: Path) -> _State:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _tell(guide: Guide) -> None:

@@ -63,7 +63,7 @@ RECIPES = (
         data=_codes_and_words,
         build=lambda: CodeTraining(CodeTransformer(CODES, PLACES, (TOKENS, WIDTH))),
         publish=_publish,
-        steps=3_500,
+        steps=2_500,
         batch=32,
     ),
 )

@@ -142,7 +142,7 @@ RECIPES = (
         data=lambda: (codes_of_faces(),),
         build=lambda: CodeTraining(CodeTransformer(CODES, PLACES)),
         publish=_publish,
-        steps=4_000,
+        steps=2_500,
         batch=32,
     ),
 )
