@@ -58,7 +58,7 @@ def measure() -> dict[str, Any]:
         defaults = {"num_cpus": 0, "max_queue": 1024, "intra_op_threads": 1}  # room for all; threads as by default
         families.setdefault(family, {"models": [], **defaults})["models"].append(model)
     with platform(families) as running:
-        for model, _, file in MODELS:
+        for model, family, file in MODELS:
             network = RowNetwork(BundleStore.default().open(model).file(file), SessionConfig())
             processes = {
                 "gateway": running.processes("sextant.gateway"),

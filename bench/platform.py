@@ -24,10 +24,11 @@ SOURCES = os.pathsep.join((str(ROOT), str(ROOT / "services")))
 
 @dataclass(frozen=True)
 class Running:
-    """Where it listens, and its processes."""
+    """Where it listens, its processes, and the directory of its `cluster.yaml`, its log and what `up` leaves there."""
 
     target: str
     supervisor: psutil.Process
+    home: Path
 
     def processes(self, marker: str) -> list[psutil.Process]:
         """The processes whose command line holds `marker`."""
@@ -41,7 +42,7 @@ def platform(families: dict[str, object], bundle_directories: list[Path] | None 
         config = Path(home) / "cluster.yaml"
         directories = [str(directory) for directory in bundle_directories or []]
         config.write_text(yaml.safe_dump({"families": families, "bundle_directories": directories}))
-        port, metrics = _free_port(), _free_port()
+        port, metrics = free_port(), free_port()
         command = [sys.executable, "-m", "sextant", "up", "--config", str(config), "--port", str(port)]
         environment = {**os.environ, "PYTHONPATH": SOURCES, "SEXTANT_STATE_DIR": home}
         with (Path(home) / "up.log").open("wb") as log:
@@ -49,14 +50,15 @@ def platform(families: dict[str, object], bundle_directories: list[Path] | None 
                 [*command, "--metrics-port", str(metrics)], env=environment, stdout=log, stderr=log
             )
         try:
-            _wait(f"127.0.0.1:{port}", process, Path(home) / "up.log")
-            yield Running(f"127.0.0.1:{port}", psutil.Process(process.pid))
+            wait_until_serving(f"127.0.0.1:{port}", process, Path(home) / "up.log")
+            yield Running(f"127.0.0.1:{port}", psutil.Process(process.pid), Path(home))
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(90)
 
 
-def _wait(target: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until_serving(target: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until every model is warm. RuntimeError with the end of the log where that never is."""
     end = time.monotonic() + 280
     with Client(target) as client:
         while process.poll() is None and time.monotonic() < end:
@@ -69,6 +71,7 @@ def _wait(target: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise RuntimeError(f"the platform did not come up:\n{log.read_text()[-2000:]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody has."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])

@@ -27,6 +27,7 @@ from sextant.bundles.store import SHIPPED_DIRECTORY, Bundle, cache_directory, op
 from sextant.bundles.writer import ImportOptions
 from sextant.families.importing import import_model, pull
 from tests.families.transformer.encoder_checkpoint import bert_config, save
+from tests.hybrids import clothes
 from tests.probe import write_probe_bundle
 
 settings.register_profile("busy machine", deadline=None)
@@ -155,12 +156,16 @@ def platform(tmp_path_factory, text_model, sentence_model) -> Iterator[Platform]
     write_probe_bundle(home / "bundles")
     damaged = write_damaged_bundles(home / "bundles")
     import_masked_model(home)
+    clothes.write_clothes(home / "bundles")
     shipped = shipped_models()
+    shipped["hybrid"].append(clothes.REMEMBERED)
     texts = [TEXT_MODEL, SENTENCE_MODEL, MASKED_MODEL, *shipped.pop("transformer", ())]
     config = {
         "families": {
             "transformer": {"models": texts, "replicas": 2, "num_cpus": 0},
             **{family: {"models": models, "num_cpus": 0} for family, models in shipped.items()},
+            # The gateways run the hybrids above; this one has a replica to itself, with all of its stages.
+            "co-located": {"models": [clothes.CO_LOCATED], "implementation": "hybrid", "num_cpus": 0},
             "probe": {
                 "models": ["probe", *damaged],
                 "implementation": "tests.probe:FAMILY",

@@ -1,6 +1,6 @@
 """A dispatcher whose answers a test writes itself, and a gateway over it."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 
 import grpc
@@ -25,6 +25,9 @@ class ScriptedDispatcher:
 
     def models(self) -> Mapping[str, ServedModel]:
         return self._models
+
+    def away(self) -> Set[str]:
+        return frozenset()
 
     def refused(self) -> Mapping[str, str]:
         return {}

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from sextant.bundles.store import BundleStore
 from sextant.contract.errors import DeadlineExceeded, InvalidRequest, ModelNotFound, ModelUnavailable, SextantError
 from sextant.contract.events import Result
 from sextant.contract.tasks import Request, Task, TaskKind, TextParameters
+from sextant.gateway import ray_dispatch
+from sextant.gateway import replica as replica_module
 from sextant.gateway.dispatch import StreamStats
 from sextant.gateway.ray_dispatch import RayDispatcher
 from sextant.gateway.replica import Replica
@@ -19,6 +22,7 @@ from sextant.replicas.door import Door
 from sextant.replicas.host import ModelHost
 from sextant.replicas.link import LinkLost
 from sextant.replicas.messages import Introduction
+from sextant.replicas.served import Offer
 from tests.probe import write_probe_bundle
 
 BOUND = 8
@@ -35,10 +39,17 @@ class Site:
     def __init__(self, name: str, host: ModelHost, door: Door) -> None:
         self.host, self.door = host, door
         self.introduction = Introduction(name, "127.0.0.1", door.port, door.key, host.offer, acknowledge_every=2)
+        self.hangs = False
 
     @property
     def held(self) -> int:
         return len(self.host._runners["probe"].scheduler._sampler.held)
+
+    def hang(self) -> None:
+        """As a process that is stopped: connections stay, and nothing more is said or read."""
+        self.hangs = True
+        for link in self.door._links:
+            link._flush = lambda: None  # type: ignore[method-assign]
 
     def die(self) -> None:
         """As a process that is killed: all its connections end at once."""
@@ -62,24 +73,37 @@ async def sites(tmp_path: Path):
         await site.host.drain(0.1)
 
 
+class Answer:
+    """What one replica says to a broadcast; None: it hangs."""
+
+    def __init__(self, introduction: Introduction | None) -> None:
+        self.introduction = introduction
+
+    async def get_async(self) -> Introduction:
+        if self.introduction is None:
+            await asyncio.Event().wait()
+        assert self.introduction is not None
+        return self.introduction
+
+
 class Handle:
     """What the dispatcher uses of a Serve handle: every replica introduces itself."""
 
-    def __init__(self, introductions: list[Introduction]) -> None:
+    def __init__(self, introductions: list[Introduction | None]) -> None:
         self.introductions = introductions
 
     def broadcast(self, method: str) -> "Handle":
         assert method == "introduce"
         return self
 
-    async def results_async(self, timeout_s: float, return_exceptions: bool) -> list[Introduction]:
-        return self.introductions
+    async def _fetch_replica_results_async(self) -> list[Answer]:
+        return [Answer(introduction) for introduction in self.introductions]
 
 
 async def dispatcher_of(sites: list[Site]) -> RayDispatcher:
     dispatcher = RayDispatcher()
     dispatcher._handles["probe"] = Handle([site.introduction for site in sites])  # type: ignore[assignment]
-    dispatcher._replicas["probe"] = {}
+    dispatcher._replicas["probe"], dispatcher._running["probe"] = {}, True
     await dispatcher._meet("probe", "sextant-probe")
     return dispatcher
 
@@ -251,4 +275,84 @@ async def test_a_replica_that_leaves_ends_what_is_open_and_gets_nothing_new(site
     assert busy.held == 1, "all of them went to the other"
     assert isinstance((await bodies(first))[-1], Result)
     await leaving
+    await dispatcher.close()
+
+
+async def test_a_replica_that_hangs_is_given_up_and_its_streams_go_on_elsewhere(sites, monkeypatch):
+    """Its connections stay open, and its kernel acknowledges what comes: TCP sees nothing amiss."""
+    monkeypatch.setattr(replica_module, "_PING_S", 0.05)
+    dispatcher = await dispatcher_of(sites)
+    whole = await bodies(dispatcher.stream(request("sleep=0.005", steps=60), StreamStats()))
+    stats, got = StreamStats(), []
+    async for batch in dispatcher.stream(request("sleep=0.005", steps=60), stats):
+        got += [event.body for event in batch]
+        if len(got) >= 20 and not any(site.hangs for site in sites):
+            next(site for site in sites if site.held).hang()
+    assert stats.retries == 1
+    assert [body for body in got if not isinstance(body, Result)] == [b for b in whole if not isinstance(b, Result)]
+    assert dispatcher._taking("probe") == 1
+    await dispatcher.close()
+
+
+async def test_a_replica_that_is_busy_for_long_but_answers_is_kept(sites, monkeypatch):
+    monkeypatch.setattr(replica_module, "_PING_S", 0.02)
+    replica = await Replica.meet(sites[0].introduction, lambda: None)
+    assert (await bodies(replica.stream(request("sleep=0.1", steps=5))))[-1]
+    assert not replica.lost
+    replica.close()
+
+
+async def test_a_replica_that_hangs_keeps_nobody_from_being_met(sites, monkeypatch):
+    monkeypatch.setattr(ray_dispatch, "_INTRODUCTION_S", 0.3)
+    dispatcher = await dispatcher_of([])
+    dispatcher._handles["probe"] = Handle([None, sites[0].introduction])  # type: ignore[assignment]
+    meeting = asyncio.create_task(dispatcher._meet("probe", "sextant-probe"))
+    await until(lambda: dispatcher._taking("probe") == 1)
+    assert not meeting.done()
+    await meeting
+    await dispatcher.close()
+
+
+async def test_a_model_without_a_replica_is_away_and_still_served(sites):
+    dispatcher = await dispatcher_of(sites)
+    assert not dispatcher.away()
+    dispatcher._running["probe"] = False
+    assert set(dispatcher.models()) == dispatcher.away() == {"probe"}
+    del dispatcher._running["probe"]  # no longer deployed
+    assert not dispatcher.models()
+    await dispatcher.close()
+
+
+def another_version(introduction: Introduction) -> Introduction:
+    served = introduction.offer.models["probe"]
+    newer = replace(served, manifest=served.manifest.model_copy(update={"version": "2.0.0"}), digest="2" * 64)
+    return replace(introduction, offer=Offer({"probe": newer}))
+
+
+async def test_what_one_version_began_no_other_goes_on_with(sites):
+    sites[1].introduction = another_version(sites[1].introduction)
+    dispatcher = await dispatcher_of(sites[:1])
+    stats = StreamStats()
+    stream = dispatcher.stream(request("sleep=0.005", steps=200), stats)
+    assert await anext(stream) == ()
+    assert await anext(stream)
+    dispatcher._handles["probe"].introductions = [sites[1].introduction]  # type: ignore[attr-defined]
+    await dispatcher._meet("probe", "sextant-probe")
+    sites[0].die()
+    with pytest.raises(ModelUnavailable, match="another version"):
+        await bodies(stream)
+    assert stats.answered["probe"].manifest.version == "1.0.0"
+    await dispatcher.close()
+
+
+async def test_who_answered_is_told_whichever_version_was_met_last(sites):
+    sites[1].introduction = another_version(sites[1].introduction)
+    dispatcher = await dispatcher_of(sites)
+    assert dispatcher.models()["probe"].manifest.version in ("1.0.0", "2.0.0")
+    found = set()
+    for _ in range(40):
+        stats = StreamStats()
+        await bodies(dispatcher.stream(request(steps=1), stats))
+        found.add(stats.answered["probe"].manifest.version)
+    assert found == {"1.0.0", "2.0.0"}
     await dispatcher.close()

@@ -1,6 +1,6 @@
 """Hybrids over models of this process: distributed, through a gateway's dispatcher, and co-located."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence, Set
 from contextlib import aclosing, asynccontextmanager
 
 from sextant.bundles.store import BundleStore
@@ -26,6 +26,9 @@ class Hosts:
 
     def models(self) -> Mapping[str, ServedModel]:
         return {name: dispatcher.models()[name] for name, dispatcher in self._of.items()}
+
+    def away(self) -> Set[str]:
+        return frozenset()
 
     def refused(self) -> Mapping[str, str]:
         return {}

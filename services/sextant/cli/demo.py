@@ -5,12 +5,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 
+from sextant.cli.demo_faces import faces_from_words, shipped_painters
 from sextant.cli.media_files import write_picture
 from sextant.cli.run_state import read_state
 from sextant.cli.terminal import connect
@@ -27,6 +29,7 @@ _SENTENCES = (
     "The quarterly report shows rising interest rates.",
 )
 _QUERY = "Someone discovers a note from the sea."
+_CLOTHES, _FACE = 28, 64  # pixels each way
 
 
 def demo(
@@ -49,7 +52,12 @@ def demo(
             _story(client, out, max_tokens, seed)
             _embeddings(client, out)
             _likelihoods(client, out)
+            served = {model.name for model in client.models(timeout=60.0)}
+            if painters := shipped_painters(client):
+                _say("faces from words, by every hybrid that ships: the same words, the same seed")
+                faces_from_words(client, painters, out)
         _pictures(out)
+        _faces(out, served)
         _say("metrics")
         for url in state.metrics:
             print(f"  {url}")
@@ -102,7 +110,7 @@ def _pictures(out: Path) -> None:
     emoji = [str(sample(f"noto-{name}")) for name in ("tulip", "castle", "unicorn", "football")]
     boot = str(sample("fashion-ankle-boot"))
     _noise(out / "noise.png")
-    _lower_half(out / "lower-half.png")
+    _lower_half(out / "lower-half.png", _CLOTHES)
     image = ("generate", "image", "--count", "16", "--seed", "7", "--quiet")
     walk = ("interpolate", "--frames", "24", "--loop")
     music = ("generate", "music")
@@ -166,9 +174,32 @@ def _pictures(out: Path) -> None:
             ["generate", "text", "serendipity", "--model", "us-phonemes", "--beams", "4"],
         ),
     ):
-        _say(headline)
-        print(f"  $ sextant {' '.join(_shortened(argument) for argument in command)}", flush=True)
-        _sextant(*command)
+        _show(headline, command)
+
+
+def _faces(out: Path, served: set[str]) -> None:
+    """What hybrids make of faces that are given."""
+    faces = [str(sample(f"face-{name}")) for name in ("red-hair", "dark-glasses", "brown-hair", "green-hair")]
+    mask = out / "lower-half-of-a-face.png"
+    _lower_half(mask, _FACE)
+    seeded = ("transform", *faces, "--seed", "7")
+    for model, headline, command in (
+        ("faces-unclip", "faces like these", [*seeded, *_into(out, "variations")]),
+        (
+            "faces-vqgan",
+            "the lower half of faces, code by code",
+            [*seeded, "--mask", str(mask), *_into(out, "completed-faces")],
+        ),
+    ):
+        if model in served:
+            _show(headline, [*command, "--model", model])
+
+
+def _show(headline: str, command: Sequence[str]) -> None:
+    """Run a command, told as one would type it."""
+    _say(headline)
+    print(f"  $ sextant {' '.join(_shortened(argument) for argument in command)}", flush=True)
+    _sextant(*command)
 
 
 def _into(out: Path, name: str) -> tuple[str, ...]:
@@ -184,14 +215,14 @@ def _shortened(argument: str) -> str:
 
 def _noise(path: Path) -> None:
     """A picture of the size of the clothes, each pixel on its own."""
-    pixels = (256 * RequestRng(seed=7).uniform("noise", shape=(28, 28, 1))).astype(np.uint8)
+    pixels = (256 * RequestRng(seed=7).uniform("noise", shape=(_CLOTHES, _CLOTHES, 1))).astype(np.uint8)
     write_picture(path, Image(pixels))
 
 
-def _lower_half(path: Path) -> None:
-    """A mask of the size of the clothes: the upper half is kept."""
-    pixels = np.zeros((28, 28, 1), np.uint8)
-    pixels[14:] = 255
+def _lower_half(path: Path, size: int) -> None:
+    """A mask of pictures of that many pixels each way: the upper half is kept."""
+    pixels = np.zeros((size, size, 1), np.uint8)
+    pixels[size // 2 :] = 255
     write_picture(path, Image(pixels))
 
 

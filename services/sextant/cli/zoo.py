@@ -79,13 +79,14 @@ def evaluate(
     speed: Annotated[bool, typer.Option("--speed", help="Only how fast they are; their other figures stay.")] = False,
 ) -> None:
     """Measure models as they are served; write the figures into their manifests, and sheets of what they make."""
-    with _training() as recipes:
-        from sextant.zoo.evaluate.report import evaluate_bundle, measure_speed
+    with _training():
+        from sextant.zoo.evaluate.report import EVALUATIONS, evaluate_bundle, measure_speed, to_measure
 
-        for name in names or list(recipes()):
-            _recipe(recipes(), name)
+        if unknown := [name for name in names or () if name not in EVALUATIONS]:
+            raise SextantError(f"there is no measure for {unknown[0]!r}; there is for {', '.join(EVALUATIONS)}")
+        for name in names or to_measure(bundles):
             for measurement in measure_speed(bundles / name) if speed else evaluate_bundle(bundles / name, sheets):
-                print(f"{name:18} {measurement.name:32} {measurement.value:10.4g} {measurement.unit}")
+                print(f"{name:22} {measurement.name:32} {measurement.value:10.4g} {measurement.unit}")
 
 
 @app.command()

@@ -128,6 +128,20 @@ class AutoregressiveParameters:
     top_p: float | None = None
 
 
+@dataclass(frozen=True)
+class CodeParameters:
+    """How a transformer over codes samples; None takes the bundle's default. Ranges as in generation.proto.
+
+    `preview_every_steps` asks for a preview in every n-th progress event, 0 for none.
+    """
+
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    guidance: float | None = None
+    preview_every_steps: int = 0
+
+
 StageParameters = (
     TextParameters
     | FillMaskParameters
@@ -136,6 +150,7 @@ StageParameters = (
     | FlowParameters
     | DiffusionParameters
     | AutoregressiveParameters
+    | CodeParameters
 )
 
 

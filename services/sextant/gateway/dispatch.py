@@ -1,7 +1,7 @@
 """The seam between the gateway and whatever runs the models."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sextant.contract.events import Event
@@ -13,18 +13,25 @@ from sextant.replicas.served import ServedModel
 class StreamStats:
     """What the dispatcher learns while a request runs; the servicer reads it for receipt and metrics.
 
-    `started_s` is when the first step began, on the clock of `time.monotonic`; None before that.
+    `started_s` is when the first step began, on the clock of `time.monotonic`; None before that. `answered` are the
+    models that did the work, by name, as the replicas that ran them have them: of another version than `models()`
+    tells, perhaps, while a bundle is being replaced.
     """
 
     started_s: float | None = None
     retries: int = 0
+    answered: dict[str, ServedModel] = field(default_factory=dict)
 
 
 class Dispatcher(Protocol):
     """Runs requests somewhere and brings back their events."""
 
     def models(self) -> Mapping[str, ServedModel]:
-        """The models that are ready now, by name. Cheap: a snapshot kept up to date in the background."""
+        """The models that are served, by name. Cheap: a snapshot kept up to date in the background."""
+        ...
+
+    def away(self) -> Set[str]:
+        """Those of them that have no running replica just now: requests for them wait for one."""
         ...
 
     def refused(self) -> Mapping[str, str]:

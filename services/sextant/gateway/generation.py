@@ -11,7 +11,14 @@ from typing import Any, TypeVar
 import sextant
 from sextant.bundles.manifest import HYBRID
 from sextant.contract import to_wire
-from sextant.contract.errors import BundleRefused, InvalidRequest, NoRoute, SextantError, UnsupportedTask
+from sextant.contract.errors import (
+    BundleRefused,
+    InvalidRequest,
+    NoRoute,
+    Overloaded,
+    SextantError,
+    UnsupportedTask,
+)
 from sextant.contract.events import Chunk, Event, Likelihood, Result
 from sextant.contract.from_wire import parameters_family
 from sextant.contract.media import Audio, Image, Latent
@@ -29,7 +36,7 @@ from sextant.gateway.intents import Understood, is_explicit, spelled_out
 from sextant.gateway.interpolation import check_path, frames
 from sextant.gateway.plans import Plan, Planner
 from sextant.replicas import tracing
-from sextant.replicas.served import ServedModel
+from sextant.replicas.served import ServedModel, ServedStage
 
 W = TypeVar("W", media_pb2.Media, generation_pb2.Likelihood)
 
@@ -87,7 +94,9 @@ class _Answer:
 
     def receipt(self) -> generation_pb2.Receipt:
         """The receipt, once all items are whole."""
-        manifest, call = self.served.manifest, self.call
+        call = self.call
+        served = call.stats.answered.get(call.model, self.served)
+        manifest = served.manifest
         wanted = len(self.plan.tasks) if self.plan.path is None else self.plan.path.frames
         if len(self.items) != wanted:
             raise SextantError(f"{len(self.items)} of {wanted} items came back")
@@ -97,10 +106,10 @@ class _Answer:
             model=manifest.name,
             family=family_message(manifest.family),
             version=manifest.version,
-            bundle_digest=self.served.digest,
+            bundle_digest=served.digest,
             seed=self.seed,
-            provider=self.served.providers[0] if self.served.providers else "",
-            onnxruntime_version=self.served.onnxruntime_version,
+            provider=served.providers[0] if served.providers else "",
+            onnxruntime_version=served.onnxruntime_version,
             sextant_version=sextant.__version__,
             items=[self.items[index] for index in sorted(self.items)],
             queue_s=0.0 if started is None else max(0.0, started - call.arrived_s),
@@ -117,19 +126,20 @@ class _Answer:
     def _stages(self) -> list[generation_pb2.StageReceipt]:
         """A hybrid's stages that took part, in the order in which they ran."""
         served = {stage.stage: stage for stage in self.served.stages if stage.task is self.call.task}
-        return [
-            generation_pb2.StageReceipt(
-                stage=name,
-                model=served[name].model,
-                family=family_message(served[name].family),
-                version=served[name].version,
-                bundle_digest=served[name].digest,
-                provider=served[name].provider,
-                steps=steps,
-                onnxruntime_version=served[name].onnxruntime_version,
-            )
-            for name, steps in self.stage_steps.items()
-        ]
+        return [self._stage(served[name], steps) for name, steps in self.stage_steps.items()]
+
+    def _stage(self, stage: ServedStage, steps: int) -> generation_pb2.StageReceipt:
+        ran = self.call.stats.answered.get(stage.model)
+        return generation_pb2.StageReceipt(
+            stage=stage.stage,
+            model=stage.model,
+            family=family_message(stage.family),
+            version=stage.version if ran is None else ran.manifest.version,
+            bundle_digest=stage.digest if ran is None else ran.digest,
+            provider=stage.provider,
+            steps=steps,
+            onnxruntime_version=stage.onnxruntime_version,
+        )
 
 
 class GenerationServicer:
@@ -211,6 +221,7 @@ class GenerationServicer:
 
     async def _decide(self, call: Call, message: Any, context: Context, planner: Planner) -> _Answer:
         """Understand the message and choose the model. Raises what the caller must be told."""
+        self._check_room(call, message.options.model, 1)
         message, understood = await self._in_fields(call.task, message, context)
         if any(field_.name in _MEDIA_FIELDS for field_, _ in message.ListFields()):
             # Media are decoded here, which takes time that the other streams need.
@@ -235,6 +246,7 @@ class GenerationServicer:
             raise NoRoute(_why_not(decision))
         served = models[choice.model]
         call.family, call.model = served.manifest.family, choice.model
+        self._check_room(call, choice.model, wanted.count)
         note_decision(decision)
         _check_parameters(message, served)
         if plan.path is not None:
@@ -242,6 +254,13 @@ class GenerationServicer:
         plan = replace(plan, tasks=in_its_tier(plan.tasks, choice))
         work = Work(wanted, decision, choice, time.monotonic(), learns=not wanted.encodes)
         return _Answer(call, plan, seed, served, work, understood)
+
+    def _check_room(self, call: Call, model: str, count: int) -> None:
+        """Raises `Overloaded` where the model's queue has just refused as few items."""
+        full = self._desk.full(model, count)
+        if full is not None:
+            call.family, call.model = full.family, model
+            raise Overloaded(str(full.error), full.error.retry_after_s)
 
     async def _in_fields(self, task: TaskKind, message: Any, context: Context) -> tuple[Any, Understood | None]:
         """The request with what its plain words mean put into its fields, where it says nothing else."""

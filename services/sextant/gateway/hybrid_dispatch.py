@@ -1,6 +1,6 @@
 """Hybrids whose stages are deployments of their own: run here, each stage through the dispatcher of plain requests."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence, Set
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -28,6 +28,14 @@ class HybridDispatcher:
         served = self._stages.models()
         hybrids = {name: self._described(fitted, served) for name, fitted in self._fitted(served).items()}
         return {**served, **hybrids}
+
+    def away(self) -> Set[str]:
+        """Those of the stages' dispatcher, and the hybrids one of whose stages is among them."""
+        away = self._stages.away()
+        if not away:
+            return away
+        fitted = self._fitted(self._stages.models())
+        return away | {name for name, hybrid in fitted.items() if not away.isdisjoint(hybrid.models)}
 
     def refused(self) -> Mapping[str, str]:
         """What the stages' dispatcher refuses, and the hybrids that do not fit what is served."""
@@ -79,6 +87,7 @@ class HybridDispatcher:
         finally:
             span.end()
             stats.retries += own.retries
+            stats.answered |= own.answered
             if own.started_s is not None and (stats.started_s is None or own.started_s < stats.started_s):
                 stats.started_s = own.started_s
 

@@ -1,7 +1,7 @@
 """Dispatch within this process: a gateway without a cluster, for tests and for measuring what Ray costs."""
 
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence, Set
 
 from sextant.contract.events import Event, Result
 from sextant.contract.tasks import Request
@@ -20,6 +20,10 @@ class LocalDispatcher:
         """The host's models."""
         return self._host.offer.models
 
+    def away(self) -> Set[str]:
+        """None: this process is here."""
+        return frozenset()
+
     def refused(self) -> Mapping[str, str]:
         """The host's refused bundles."""
         return self._host.offer.refused
@@ -32,6 +36,8 @@ class LocalDispatcher:
         """See `Dispatcher.stream`; there is no replica to lose."""
         arrived = time.monotonic()
         events = self._host.submit(request)
+        if (served := self._host.offer.models.get(request.model)) is not None:
+            stats.answered[request.model] = served
         seen = 0
         try:
             yield ()

@@ -17,11 +17,18 @@ from sextant.replicas.messages import (
     Introduction,
     Leaving,
     Open,
+    Ping,
+    Pong,
     StreamMessage,
     Taken,
 )
 
 log = logging.getLogger(__name__)
+
+# A replica that leaves so many pings unanswered hangs, or cannot be reached: after about ten seconds. Pings are counted
+# rather than seconds, so that a gateway that hung itself does not blame its replicas for it.
+_PING_S = 2.0
+_MOST_UNANSWERED = 5
 
 
 class Replica:
@@ -34,14 +41,15 @@ class Replica:
         self._link = link
         self._numbers = itertools.count()
         self._inboxes: dict[int, asyncio.Queue[StreamMessage | LinkLost]] = {}
-        self._reader: asyncio.Task[None] | None = None
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._unanswered = 0
 
     @classmethod
     async def meet(cls, introduction: Introduction, on_loss: Callable[[], None]) -> "Replica":
         """Connect; `on_loss` is called when the replica is gone. Raises `LinkLost` or `Stranger`."""
         link = await reach(introduction.host, introduction.port, introduction.key)
         replica = cls(introduction, link)
-        replica._reader = asyncio.create_task(replica._read(on_loss))
+        replica._tasks = asyncio.create_task(replica._read(on_loss)), asyncio.create_task(replica._keep_asking())
         return replica
 
     @property
@@ -52,8 +60,8 @@ class Replica:
     def close(self) -> None:
         """Hang up; what runs there for this gateway is cancelled."""
         self._link.close()
-        if self._reader is not None:
-            self._reader.cancel()
+        for task in self._tasks:
+            task.cancel()
 
     async def stream(self, request: Request) -> AsyncGenerator[Sequence[Event], None]:
         """The request's events in batches, an empty one first when it is taken in. Closing this cancels it there.
@@ -100,9 +108,10 @@ class Replica:
         try:
             while True:
                 for message in await self._link.receive():
+                    self._unanswered = 0
                     if isinstance(message, Leaving):
                         self.taking = False
-                    elif message.stream in self._inboxes:
+                    elif not isinstance(message, Pong) and message.stream in self._inboxes:
                         self._inboxes[message.stream].put_nowait(message)
         except LinkLost as error:
             loss = error
@@ -114,3 +123,14 @@ class Replica:
             for inbox in self._inboxes.values():
                 inbox.put_nowait(loss)
             on_loss()
+
+    async def _keep_asking(self) -> None:
+        """Ping, and give the replica up where it does not answer: its streams begin again elsewhere."""
+        while not self.lost:
+            if self._unanswered >= _MOST_UNANSWERED:
+                log.warning("replica %s does not answer", self.introduction.replica_id)
+                self._link.abort()
+                return
+            self._unanswered += 1
+            self._link.send(Ping())
+            await asyncio.sleep(_PING_S)

@@ -10,7 +10,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from sextant.contract.errors import SextantError
 from sextant.contract.v1 import generation_pb2, guide_pb2, models_pb2
@@ -18,6 +18,7 @@ from sextant.gateway import metrics
 from sextant.gateway.access.admission import Admission
 from sextant.gateway.access.keeper import KeyKeeper
 from sextant.gateway.access.scopes import HEALTH, REFLECTION
+from sextant.gateway.aio_server import aio_server
 from sextant.gateway.calls import Calls
 from sextant.gateway.certificates import CertificateKeeper
 from sextant.gateway.config import GatewayConfig
@@ -27,6 +28,7 @@ from sextant.gateway.generation import GenerationServicer
 from sextant.gateway.guide.keeper import GuideKeeper
 from sextant.gateway.guide_service import GuideServicer
 from sextant.gateway.models_service import ModelsServicer
+from sextant.gateway.strangers import Careful
 from sextant.gateway.watched_files import look_again
 
 log = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ class Gateway:
         # Read before a port is open: what is broken keeps a gateway from starting.
         self._keys = None if config.keys is None else KeyKeeper(config.keys)
         self._certificates = _certificates(config)
-        self._server = grpc.aio.server(
+        self._server = aio_server(
             interceptors=_admission(self._keys, config),
             options=[
                 ("grpc.so_reuseport", 1),
@@ -70,14 +72,14 @@ class Gateway:
             models_pb2.DESCRIPTOR.services_by_name["Models"]: ModelsServicer(dispatcher, self._calls),
         }
         for descriptor, servicer in servicers.items():
-            self._server.add_generic_rpc_handlers((self._handlers(descriptor, servicer),))
+            self._server.add_registered_method_handlers(descriptor.full_name, self._handlers(descriptor, servicer))
         self._services = ["", *(descriptor.full_name for descriptor in servicers)]
         self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        careful = Careful(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, careful)
         if config.reflection != "off":
-            reflection.enable_server_reflection(
-                [*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
-            )
+            told = [*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME]
+            reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(told), careful)
         self._health_task: asyncio.Task[None] | None = None
         self._watches: list[asyncio.Task[None]] = []
         self.port = 0
@@ -117,8 +119,8 @@ class Gateway:
         await self._server.stop(1.0)
         log.info("stopped")
 
-    def _handlers(self, descriptor: ServiceDescriptor, servicer: Any) -> grpc.GenericRpcHandler:
-        """The handlers of a service. Parsing is ours: gRPC's own answers a bad message with INTERNAL."""
+    def _handlers(self, descriptor: ServiceDescriptor, servicer: Any) -> dict[str, grpc.RpcMethodHandler]:
+        """The handlers of a service, by method. Parsing is ours: gRPC's own answers a bad message with INTERNAL."""
         handlers = {}
         for method in descriptor.methods:
             make = (
@@ -129,14 +131,16 @@ class Gateway:
                 request_deserializer=self._calls.deserializer(GetMessageClass(method.input_type), method.full_name),
                 response_serializer=self._calls.serializer(GetMessageClass(method.output_type), method.full_name),
             )
-        return grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
+        return handlers
 
     async def _watch_readiness(self) -> None:
         """Keep health true: SERVING while every model is warm."""
         told = None
         families: set[str] = set()
         while not self._calls.draining:
-            metrics.observe_offer(self._dispatcher.models(), self._dispatcher.refused(), families)
+            away = self._dispatcher.away()
+            running = {name: model for name, model in self._dispatcher.models().items() if name not in away}
+            metrics.observe_offer(running, self._dispatcher.refused(), families)
             ready = self._dispatcher.ready()
             if ready != told:
                 told = ready

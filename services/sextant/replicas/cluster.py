@@ -37,12 +37,15 @@ def _application(family: str, config: ClusterConfig) -> serve.Application:
         FamilyReplica,
         name=family,
         num_replicas=options.replicas,
+        max_surge_percent=options.surge_percent,
         ray_actor_options={
             "num_cpus": options.num_cpus,
             "num_gpus": options.num_gpus,
             "resources": dict(options.resources),
         },
+        # Three in a row that last longer get a hanging replica replaced; gateways leave it after some ten seconds.
         health_check_period_s=5.0,
+        health_check_timeout_s=10.0,
         graceful_shutdown_wait_loop_s=0.2,
         graceful_shutdown_timeout_s=30.0,
     )

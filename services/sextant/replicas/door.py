@@ -10,7 +10,7 @@ from sextant.contract.errors import SextantError
 from sextant.replicas.co_located import HybridStream
 from sextant.replicas.host import ModelHost
 from sextant.replicas.link import Link, LinkLost, Stranger, receive_caller
-from sextant.replicas.messages import Acknowledge, Close, Ended, Events, Failed, Leaving, Open, Taken
+from sextant.replicas.messages import Acknowledge, Close, Ended, Events, Failed, Leaving, Open, Ping, Pong, Taken
 from sextant.replicas.tracing import TracedStream
 from sextant.runtime.runner import EventStream
 
@@ -79,6 +79,8 @@ class Door:
                             streams[stream].acknowledge(heard)
                         case Close(stream) if stream in streams:
                             streams[stream].close()
+                        case Ping():
+                            link.send(Pong())
         except LinkLost:
             pass
         finally:

@@ -65,6 +65,10 @@ class Link:
         self._flush()
         self._writer.close()
 
+    def abort(self) -> None:
+        """Hang up at once: a peer that does not read would never take what is waiting."""
+        self._writer.transport.abort()
+
     def _flush(self) -> None:
         if self._outbox and not self._writer.is_closing():
             frame = pickle.dumps(self._outbox, pickle.HIGHEST_PROTOCOL)

@@ -2,7 +2,7 @@
 
 A stream is a request under way, by a number that its gateway chose. The gateway says `Open`, now and then
 `Acknowledge`, and `Close` where nobody wants the rest. The replica answers `Taken`, `Events` as they come, then
-`Ended` or `Failed`. Errors travel as values.
+`Ended` or `Failed`. Errors travel as values. `Ping` belongs to no stream; the replica's event loop answers `Pong`.
 """
 
 from collections.abc import Sequence
@@ -53,6 +53,11 @@ class Close:
 
 
 @dataclass(frozen=True)
+class Ping:
+    """Are you there? A process that hangs keeps its connections, so that TCP alone would not tell."""
+
+
+@dataclass(frozen=True)
 class Taken:
     """The request is in: it will not be refused for load."""
 
@@ -87,6 +92,11 @@ class Leaving:
     """This replica takes no new streams; those that are open go on."""
 
 
-GatewayMessage = Open | Acknowledge | Close
+@dataclass(frozen=True)
+class Pong:
+    """The answer to `Ping`."""
+
+
+GatewayMessage = Open | Acknowledge | Close | Ping
 StreamMessage = Taken | Events | Ended | Failed
-ReplicaMessage = StreamMessage | Leaving
+ReplicaMessage = StreamMessage | Leaving | Pong

@@ -1,7 +1,8 @@
 """A thread that ticks a scheduler, and the asyncio side of it.
 
 The scheduler has a thread of its own, so that the next step never waits for the event loop; what a step made
-reaches the loop in one hand-over, however many requests it was for.
+reaches the loop in one hand-over, however many requests it was for. What no reader waits for yet, as its stream is
+paced, stays with the thread until there is more: a loop that wakes at every step takes the cores from the next one.
 """
 
 import asyncio
@@ -92,6 +93,12 @@ class SchedulerRunner:
         self._pace_s = pace_s
         self._loop = asyncio.get_running_loop()
         self._streams: dict[Ticket, EventStream] = {}
+        # What the thread has for the loop, and whether the loop is going to look for it by itself.
+        self._held: list[Delivery] = []
+        self._is_watched = False
+        self._holding = threading.Lock()
+        self._look: asyncio.TimerHandle | None = None
+        self._begun: set[Ticket] = set()  # who has had something; the thread's own
         self._stopping = False
         self._draining = False
         self._thread = threading.Thread(target=self._run, name=f"steps-{name}", daemon=True)
@@ -126,7 +133,7 @@ class SchedulerRunner:
                 self._loop.call_soon_threadsafe(self._fail_all, SextantError("the scheduler failed"))
                 return
             if deliveries:
-                self._loop.call_soon_threadsafe(self._hand_over, deliveries)
+                self._pass_on(deliveries)
             if not busy:
                 deadline = self.scheduler.next_deadline_s()
                 nap = _NAP_S if deadline is None else max(0.0, min(_NAP_S, deadline - time.monotonic()))
@@ -137,13 +144,32 @@ class SchedulerRunner:
         """Whether the thread is ticking."""
         return self._thread.is_alive()
 
-    def _hand_over(self, deliveries: Sequence[Delivery]) -> None:
+    def _pass_on(self, deliveries: Sequence[Delivery]) -> None:
+        """Have the loop take what begins or ends a stream at once, and the rest when it looks, within the pace."""
+        is_urgent = any(delivery.ended or delivery.ticket not in self._begun for delivery in deliveries)
+        for delivery in deliveries:
+            (self._begun.discard if delivery.ended else self._begun.add)(delivery.ticket)
+        with self._holding:
+            self._held += deliveries
+            if self._is_watched and not is_urgent:
+                return
+            self._is_watched = True
+        self._loop.call_soon_threadsafe(self._hand_over)
+
+    def _hand_over(self) -> None:
+        with self._holding:
+            deliveries, self._held = self._held, []
+            self._is_watched = bool(deliveries) and self._pace_s > 0
+        if self._look is not None:
+            self._look.cancel()
+        self._look = self._loop.call_later(self._pace_s, self._hand_over) if self._is_watched else None
         for delivery in deliveries:
             stream = self._streams.pop(delivery.ticket) if delivery.ended else self._streams.get(delivery.ticket)
             if stream is not None:
                 stream.take(delivery)
 
     def _fail_all(self, error: SextantError) -> None:
+        self._hand_over()
         for ticket, stream in self._streams.items():
             stream.take(Delivery(ticket, (), True, error))
         self._streams.clear()

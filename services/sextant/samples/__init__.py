@@ -1,4 +1,4 @@
-"""A few real pictures for trying things out: clothes of every class, and emoji. See NOTICE for whose they are."""
+"""A few pictures for trying things out: clothes of every class, faces, and emoji. See NOTICE for whose they are."""
 
 from pathlib import Path
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sextant.zoo.evaluate.sheets import grid, pairs, traversal
+from sextant.zoo.evaluate.sheets import grid, pairs, traversal, wrapped
 
 _PICTURES = np.random.default_rng(0).integers(1, 255, size=(5, 4, 6, 3), dtype=np.uint8)
 
@@ -51,3 +51,11 @@ def test_labels_that_do_not_fit_are_refused() -> None:
         grid(_PICTURES, 2, row_labels=["only one"])
     with pytest.raises(ValueError, match="uint8"):
         grid(_PICTURES.astype(float), 2)
+
+
+def test_a_long_caption_takes_several_lines_and_less_room():
+    faces = np.zeros((2, 64, 64, 3), np.uint8)
+    long = "a portrait of somebody, cheerful, with long bright red hair, a beard and dark glasses in yellow clothes"
+    on_one_line, on_several = (grid(faces, 1, row_labels=labels) for labels in ([long] * 2, wrapped([long] * 2)))
+    assert on_several.width < on_one_line.width / 2
+    assert on_several.height == on_one_line.height

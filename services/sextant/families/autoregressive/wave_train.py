@@ -9,19 +9,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sextant.families.autoregressive.wave_networks import WaveNet
+from sextant.families.descent import Descent
 from sextant.families.exponential_average import ExponentialAverage
 
 _DECAY = 0.998
-_CLIP = 1.0
 
 
 class WaveNetTraining:
     """Adam on the cross-entropy of every sample's level; the learning rate falls along a half cosine."""
 
     def __init__(self, network: WaveNet, *, rate: float) -> None:
-        self.network, self._rate = network, rate
+        self.network = network
         self.average = ExponentialAverage(network, _DECAY)
-        self._adam = torch.optim.Adam(network.parameters(), rate)
+        self._descent = Descent(network.parameters(), rate)
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
@@ -29,19 +29,14 @@ class WaveNetTraining:
 
     @property
     def optimisers(self) -> Mapping[str, Any]:
-        return {"adam": self._adam}
+        return {"adam": self._descent.adam}
 
     def step(self, batch: tuple[Tensor, ...], progress: float) -> Mapping[str, Tensor]:
         """`batch` is (level uint8[b, n], label int64[b], voice int64[b])."""
         level, label, voice = batch[0].long(), batch[1], batch[2]
-        for group in self._adam.param_groups:
-            group["lr"] = self._rate * min(1.0, progress / 0.02) * 0.5 * (1 + math.cos(math.pi * progress))
         with torch.autocast("cpu", torch.bfloat16):
             logits = self.network(level, label, voice)
         loss = F.cross_entropy(logits.float().flatten(0, 1), level.flatten())
-        self._adam.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
-        self._adam.step()
+        self._descent.step(loss, progress)
         self.average.update(self.network, progress)
         return {"bits_per_dimension": loss.detach() / math.log(2)}

@@ -1,6 +1,5 @@
 """The denoising loss under conditions, some of which are left out, so that guidance has something to lead away from."""
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sextant.families.descent import Descent
 from sextant.families.diffusion.conditioned_networks import ConditionedUNet, VectorDenoiser
 from sextant.families.diffusion.prediction import Prediction
 from sextant.families.diffusion.schedule import Schedule, alpha_bars
@@ -18,7 +18,6 @@ from sextant.families.exponential_average import ExponentialAverage
 Reading = Callable[[tuple[Tensor, ...]], tuple[Tensor, Mapping[str, Tensor]]]
 
 _DECAY = 0.9995
-_CLIP = 1.0
 _UNTOLD = 0.1  # of the batch (Ho & Salimans 2022, algorithm 1)
 
 
@@ -36,9 +35,9 @@ class ConditionedTraining:
     ) -> None:
         self.network, self.prediction, self.schedule = network, prediction, schedule
         self.average = ExponentialAverage(network, _DECAY)
-        self._read, self._rate = read, rate
+        self._read = read
         self._bars = torch.from_numpy(alpha_bars(schedule, network.steps).astype(np.float32))
-        self._adam = torch.optim.AdamW(network.parameters(), rate, betas=(0.9, 0.99), weight_decay=0.0)
+        self._descent = Descent(network.parameters(), rate, betas=(0.9, 0.99))
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
@@ -46,13 +45,11 @@ class ConditionedTraining:
 
     @property
     def optimisers(self) -> Mapping[str, Any]:
-        return {"adam": self._adam}
+        return {"adam": self._descent.adam}
 
     def step(self, batch: tuple[Tensor, ...], progress: float) -> Mapping[str, Tensor]:
         """`batch` is whatever the reading reads."""
         x0, told = self._read(batch)
-        for group in self._adam.param_groups:
-            group["lr"] = self._rate * min(1.0, progress / 0.02) * 0.5 * (1 + math.cos(math.pi * progress))
         noise = torch.randn_like(x0)
         t = torch.randint(self.network.steps, (len(x0),))
         ones = (1,) * (x0.dim() - 1)
@@ -63,10 +60,7 @@ class ConditionedTraining:
         with torch.autocast("cpu", torch.bfloat16):
             said = self.network(alpha * x0 + sigma * noise, t.float(), *given)
         loss = F.mse_loss(said.float(), target)
-        self._adam.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
-        self._adam.step()
+        self._descent.step(loss, progress)
         self.average.update(self.network, progress)
         return {"loss": loss.detach()}
 

@@ -1,6 +1,5 @@
 """Learning to denoise piano rolls: cross-entropy of what each voice sounds (Dieleman et al. 2022, eq. 9)."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sextant.families.descent import Descent
 from sextant.families.diffusion.music_networks import RollUNet
 from sextant.families.diffusion.piano_roll import AGAIN
 from sextant.families.diffusion.schedule import Schedule, alpha_bars
 from sextant.families.exponential_average import ExponentialAverage
 
 _DECAY = 0.999
-_CLIP = 1.0
 _WITHOUT_CLASS = 0.1
 _FREE = 0.4  # of the pieces: nothing is known beforehand
 
@@ -26,9 +25,8 @@ class RollTraining:
     def __init__(self, network: RollUNet, *, rate: float, schedule: Schedule) -> None:
         self.network, self.schedule = network, schedule
         self.average = ExponentialAverage(network, _DECAY)
-        self._rate = rate
         self._bars = torch.from_numpy(alpha_bars(schedule, network.steps).astype(np.float32))
-        self._adam = torch.optim.AdamW(network.parameters(), rate, betas=(0.9, 0.99), weight_decay=0.01)
+        self._descent = Descent(network.parameters(), rate, betas=(0.9, 0.99), weight_decay=0.01)
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
@@ -36,15 +34,13 @@ class RollTraining:
 
     @property
     def optimisers(self) -> Mapping[str, Any]:
-        return {"adam": self._adam}
+        return {"adam": self._descent.adam}
 
     def step(self, batch: tuple[Tensor, ...], progress: float) -> Mapping[str, Tensor]:
         """`batch` is (row uint8[b, 4, t], again bool[b, 4, t], label int64[b]); a row is as in `piano_roll`."""
         row, again, label = batch
         x0 = torch.cat([F.one_hot(row.long(), AGAIN).transpose(2, 3), again[:, :, None].long()], 2).float() * 2 - 1
         label = torch.where(torch.rand(label.shape) < _WITHOUT_CLASS, self.network.classes, label)
-        for group in self._adam.param_groups:
-            group["lr"] = self._rate * min(1.0, progress / 0.02) * 0.5 * (1 + math.cos(math.pi * progress))
         # Notes are decided where there is much noise; with little of it they can be read off.
         t = (self.network.steps * torch.rand(x0.shape[0]).sqrt()).long()
         alpha = self._bars[t].sqrt()[:, None, None, None]
@@ -57,10 +53,7 @@ class RollTraining:
         sounding = F.cross_entropy(logits[:, :, :AGAIN].transpose(1, 2), row.long(), reduction="none")
         onset = F.binary_cross_entropy_with_logits(logits[:, :, AGAIN], again.float(), reduction="none")
         loss = ((sounding + onset) * unknown).sum() / unknown.sum()
-        self._adam.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
-        self._adam.step()
+        self._descent.step(loss, progress)
         self.average.update(self.network, progress)
         return {"loss": loss.detach()}
 

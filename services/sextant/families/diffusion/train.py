@@ -1,6 +1,5 @@
 """The denoising loss: noise is added to data, and the network learns to tell it (Ho et al. 2020, algorithm 1)."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sextant.families.descent import Descent
 from sextant.families.diffusion.networks import UNet
 from sextant.families.diffusion.prediction import Prediction
 from sextant.families.diffusion.schedule import Schedule, alpha_bars
 from sextant.families.exponential_average import ExponentialAverage
 
 _DECAY = 0.9995
-_CLIP = 1.0
 _WITHOUT_CLASS = 0.1  # of the batch: what guidance subtracts (Ho & Salimans 2022, algorithm 1)
 
 
@@ -25,9 +24,8 @@ class DiffusionTraining:
     def __init__(self, network: UNet, *, rate: float, prediction: Prediction, schedule: Schedule) -> None:
         self.network, self.prediction, self.schedule = network, prediction, schedule
         self.average = ExponentialAverage(network, _DECAY)
-        self._rate = rate
         self._bars = torch.from_numpy(alpha_bars(schedule, network.steps).astype(np.float32))
-        self._adam = torch.optim.AdamW(network.parameters(), rate, betas=(0.9, 0.99), weight_decay=0.0)
+        self._descent = Descent(network.parameters(), rate, betas=(0.9, 0.99))
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
@@ -35,23 +33,18 @@ class DiffusionTraining:
 
     @property
     def optimisers(self) -> Mapping[str, Any]:
-        return {"adam": self._adam}
+        return {"adam": self._descent.adam}
 
     def step(self, batch: tuple[Tensor, ...], progress: float) -> Mapping[str, Tensor]:
         """`batch` is (picture uint8[b, c, h, w], label int64[b])."""
         pictures, label = batch
         x0, noise = pictures.float() / 127.5 - 1, torch.randn(pictures.shape)
         label = torch.where(torch.rand(label.shape) < _WITHOUT_CLASS, self.network.classes, label)
-        for group in self._adam.param_groups:
-            group["lr"] = self._rate * min(1.0, progress / 0.02) * 0.5 * (1 + math.cos(math.pi * progress))
         x, t, target = self._noised(x0, noise)
         with torch.autocast("cpu", torch.bfloat16):
             said = self.network(x, t, label)
         loss = F.mse_loss(said.float(), target)
-        self._adam.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
-        self._adam.step()
+        self._descent.step(loss, progress)
         self.average.update(self.network, progress)
         return {"loss": loss.detach()}
 

@@ -1,8 +1,8 @@
 """Generative adversarial networks: pictures in one call, paths between them, translation between styles.
 
 Reading order: `sampler`, `families.decoding` and `styles` (a call or two), `translation`, `inversion` (many calls),
-`truncation` for the mathematics; `networks`, `train` and `export` with those named after a kind of GAN are the torch
-side.
+`truncation` for the mathematics; `vq_sampler` for codes of pictures; `networks`, `train` and `export` with those named
+after a kind of GAN are the torch side.
 """
 
 from collections.abc import Sequence
@@ -35,14 +35,20 @@ class GanFamily:
             from sextant.families.gan.translation import TranslationSampler
 
             return TranslationSampler.load(bundle, config)
-        known = ", ".join(sorted(GENERATORS | {"stylegan", "cyclegan"}))
+        if architecture == "vqgan":
+            from sextant.families.gan.vq_sampler import VqSampler
+
+            return VqSampler.load(bundle, config)
+        known = ", ".join(sorted(GENERATORS | {"stylegan", "cyclegan", "vqgan"}))
         raise BundleRefused(bundle.manifest.name, f"GANs of architecture {architecture!r} are unknown; known: {known}")
 
     def warm_up(self, bundle: Bundle) -> Sequence[Task]:
         """Tasks that touch every code path once."""
-        from sextant.families.gan.config import warm_up
+        from sextant.families.gan import config, vq_sampler
 
-        return warm_up(bundle)
+        if bundle.manifest.architecture == "vqgan":
+            return vq_sampler.warm_up(bundle)
+        return config.warm_up(bundle)
 
 
 FAMILY = GanFamily()

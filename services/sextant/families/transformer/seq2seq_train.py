@@ -1,13 +1,13 @@
 """Learning to write one sequence for another: teacher forcing (Raffel et al. 2020, "T5", section 3.1.2)."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-_CLIP = 1.0
+from sextant.families.descent import Descent
+
 _WARM_UP = 0.03
 IGNORED = -100  # targets that do not count, as transformers has it
 
@@ -19,8 +19,8 @@ class Seq2SeqTraining:
     """
 
     def __init__(self, network: nn.Module, *, rate: float, padding: int) -> None:
-        self.network, self._rate, self._padding = network, rate, padding
-        self._adam = torch.optim.AdamW(network.parameters(), rate, betas=(0.9, 0.99), weight_decay=0.01)
+        self.network, self._padding = network, padding
+        self._descent = Descent(network.parameters(), rate, warm_up=_WARM_UP, betas=(0.9, 0.99), weight_decay=0.01)
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
@@ -28,13 +28,11 @@ class Seq2SeqTraining:
 
     @property
     def optimisers(self) -> Mapping[str, Any]:
-        return {"adam": self._adam}
+        return {"adam": self._descent.adam}
 
     def step(self, batch: tuple[Tensor, ...], progress: float) -> Mapping[str, Tensor]:
         """`batch` is (source uint8[b, s], target uint8[b, t]), each ended by its end token and then padded."""
         source, target = (_without_common_padding(ids.long(), self._padding) for ids in batch)
-        for group in self._adam.param_groups:
-            group["lr"] = self._rate * min(1.0, progress / _WARM_UP) * 0.5 * (1 + math.cos(math.pi * progress))
         self.network.train()
         with torch.autocast("cpu", torch.bfloat16):
             said = self.network(
@@ -42,10 +40,7 @@ class Seq2SeqTraining:
                 attention_mask=(source != self._padding).long(),
                 labels=target.masked_fill(target == self._padding, IGNORED),
             )
-        self._adam.zero_grad(set_to_none=True)
-        said.loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
-        self._adam.step()
+        self._descent.step(said.loss, progress)
         return {"nats": said.loss.detach()}
 
 

@@ -8,20 +8,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sextant.families.descent import Descent
 from sextant.families.transformer.tower_networks import Tower, contrast
 
 _FIRST_SCALE, _MOST_SCALE = 20.0, 100.0
-_CLIP = 1.0
 
 
 class TowerTraining:
     """AdamW on the contrast; the temperature is learnt, and the learning rate falls along a half cosine."""
 
     def __init__(self, tower: Tower, rate: float = 1e-3) -> None:
-        self.tower, self._rate = tower, rate
+        self.tower = tower
         self.temperature = _Temperature()
         parameters = [*tower.parameters(), *self.temperature.parameters()]
-        self._adam = torch.optim.AdamW(parameters, rate, betas=(0.9, 0.98), weight_decay=0.01)
+        self._descent = Descent(parameters, rate, betas=(0.9, 0.98), weight_decay=0.01)
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
@@ -29,21 +29,16 @@ class TowerTraining:
 
     @property
     def optimisers(self) -> Mapping[str, Any]:
-        return {"adam": self._adam}
+        return {"adam": self._descent.adam}
 
     def step(self, batch: tuple[Tensor, ...], progress: float) -> Mapping[str, Tensor]:
         """`batch` is (picture uint8[b, c, s, s], its caption's unit vector [b, d])."""
         picture, text = batch[0].float() / 255, F.normalize(batch[1].float(), dim=1)
-        for group in self._adam.param_groups:
-            group["lr"] = self._rate * min(1.0, progress / 0.02) * 0.5 * (1 + math.cos(math.pi * progress))
         with torch.autocast("cpu", torch.bfloat16):
             seen = self.tower(picture)
         seen = seen.float()
         loss = contrast(seen, text, self.temperature())
-        self._adam.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.tower.parameters(), _CLIP)
-        self._adam.step()
+        self._descent.step(loss, progress)
         found = (seen.detach() @ text.T).argmax(1) == torch.arange(len(text))
         return {"loss": loss.detach(), "recall": found.float().mean(), "scale": self.temperature().detach()}
 

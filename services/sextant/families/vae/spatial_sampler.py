@@ -57,11 +57,13 @@ class SpatialVaeSampler(RowSampler):
         if manifest.latent_spaces != (config.latent_space,):
             raise BundleRefused(manifest.name, "its latent space is not that of its network")
         image, z = (config.channels, config.height, config.width), config.latent
+        # All that these networks multiply are places, of which one row has many: a lone one need not run twice over.
+        fewest = 1 if z[1] * z[2] > 1 else 2
         networks = {
             ENCODER: open_network(
-                bundle, "encoder.onnx", session_config, {"image": image}, {"mean": z, "log_variance": z}
+                bundle, "encoder.onnx", session_config, {"image": image}, {"mean": z, "log_variance": z}, fewest
             ),
-            DECODER: open_network(bundle, "decoder.onnx", session_config, {"z": z}, {"image": image}),
+            DECODER: open_network(bundle, "decoder.onnx", session_config, {"z": z}, {"image": image}, fewest),
         }
         return cls(manifest, networks, config, defaults)
 

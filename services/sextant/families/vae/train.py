@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sextant.families.descent import Descent
 from sextant.families.vae.networks import Vae, discretised_logistic
 
 _WARM_UP = 0.05  # of the run, in which beta rises from 0: else the code may stay empty
@@ -21,8 +22,8 @@ class VaeTraining:
     """Adam on the negative ELBO per picture; the learning rate falls along a half cosine."""
 
     def __init__(self, vae: Vae, beta: float = 1.0, rate: float = 1e-3) -> None:
-        self.vae, self._beta, self._rate = vae, beta, rate
-        self._adam = torch.optim.Adam(vae.parameters(), rate)
+        self.vae, self._beta = vae, beta
+        self._descent = Descent(vae.parameters(), rate, clip=_CLIP, warm_up=0)
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
@@ -30,14 +31,12 @@ class VaeTraining:
 
     @property
     def optimisers(self) -> Mapping[str, Any]:
-        return {"adam": self._adam}
+        return {"adam": self._descent.adam}
 
     def step(self, batch: tuple[Tensor, ...], progress: float) -> Mapping[str, Tensor]:
         """`batch` is (picture uint8[b, c, h, w],) or with a label int64[b]."""
         picture = batch[0].float() / 255
         label = batch[1] if len(batch) > 1 else None
-        for group in self._adam.param_groups:
-            group["lr"] = self._rate * 0.5 * (1 + torch.cos(torch.tensor(torch.pi * progress)).item())
         with torch.autocast("cpu", torch.bfloat16):
             mean, log_variance = self.vae.encoder(*_given(picture, label))
             mean, log_variance = mean.float(), log_variance.float()
@@ -47,10 +46,7 @@ class VaeTraining:
         kl = 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(1)
         beta = self._beta * min(1.0, progress / _WARM_UP)
         loss = (beta * kl - fit).mean()
-        self._adam.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.vae.parameters(), _CLIP)
-        self._adam.step()
+        self._descent.step(loss, progress)
         return {
             "elbo": (fit - kl).mean().detach(),
             "kl": kl.mean().detach(),

@@ -5,7 +5,7 @@ shows whether words are understood one by one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,8 @@ class Said:
         return (3 * self.hair + self.clothes) % 16 == 5
 
 
+# What can be said, and how many values each has, in the order of `Said.values`.
+NAMES = tuple(field.name for field in fields(Said))
 COUNTS = (2, len(HAIR_COLOURS), len(CLOTHES_COLOURS), len(BACKGROUNDS), 2, 2, 2)
 
 

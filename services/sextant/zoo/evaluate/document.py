@@ -67,6 +67,50 @@ _TABLES: tuple[tuple[str, Mapping[str, str], str], ...] = (
         "Normalised quality of the same seeds by sampler and number of steps, with the usual guidance.",
     ),
     (
+        "Faces from words",
+        {
+            "attributes right": "attribute_accuracy",
+            "one of eight": "single_attribute_accuracy",
+            "captions shuffled": "shuffled_attribute_accuracy",
+            "kept in variations": "variation_attribute_accuracy",
+            "whole caption right": "whole_caption_accuracy",
+            "one of eight, whole": "single_whole_caption_accuracy",
+            "shuffled, whole": "shuffled_whole_caption_accuracy",
+            "hair length": "length_accuracy",
+            "hair colour": "hair_accuracy",
+            "clothes": "clothes_accuracy",
+            "background": "background_accuracy",
+            "mood": "mood_accuracy",
+            "glasses": "glasses_accuracy",
+            "beard": "beard_accuracy",
+            "judge": "captions_judge_accuracy",
+            "one picture, ms": "latency",
+        },
+        "What a classifier of rendered faces sees in pictures made of captions, whose combinations of hair and clothes "
+        "no training saw. Beside it any one of the eight that a ranked answer is the best of, the same pictures "
+        "against each other's captions, and the classifier itself on rendered faces.",
+    ),
+    (
+        "Pictures and words in one space",
+        {
+            "caption to picture": "text_to_image_recall_at_1",
+            "picture to caption": "image_to_text_recall_at_1",
+            "caption to picture, unseen": "unseen_text_to_image_recall_at_1",
+            "picture to caption, unseen": "unseen_image_to_text_recall_at_1",
+        },
+        "Recall@1 among 100 held-out pairs: whose own counterpart is the nearest. In the last two columns the pairs "
+        "are of combinations that no training saw: four pairs of colours, so that many captions say nearly the same.",
+    ),
+    (
+        "Completion of pictures",
+        {
+            "attributes kept": "completed_attribute_accuracy",
+            "kept half, SSIM": "completed_kept_ssim",
+            "Fréchet distance": "completed_frechet_distance",
+        },
+        "Faces whose lower half was made anew, by what their upper half still says.",
+    ),
+    (
         "Music",
         {
             "pitch classes": "pitch_class_distance",

@@ -18,11 +18,12 @@ WAYS = (
     (DiffusionSampler.DDIM, 100),
 )
 _REPEATS = 7
+_CAPTION = "a cheerful person with long black hair and sunglasses in light blue clothes against purple"
 
 
 def add_latency(served: Served, figures: Figures) -> None:
     """Adds "latency"; of diffusion models of pictures also that of each of `WAYS`, of sound the real-time factor."""
-    manifest = served.bundle.manifest
+    manifest = served.manifest
     task, what = _alone(manifest)
     seconds = served.seconds_alone(task, _REPEATS)
     threads = f"{served.threads} thread" if served.threads else "all cores"
@@ -46,10 +47,12 @@ def replaced(measurements: Iterable[Measurement], anew: Iterable[Measurement]) -
 
 def _alone(manifest: Manifest) -> tuple[Task, str]:
     network = manifest.network
+    if TaskKind.GENERATE not in manifest.tasks:
+        black = Image(np.zeros((network["height"], network["width"], network["channels"]), np.uint8))
+        return Task(manifest.tasks[0], seed=0, source=black), "picture"
     match manifest.outputs[0]:
-        case Modality.IMAGE if TaskKind.GENERATE not in manifest.tasks:
-            black = Image(np.zeros((network["height"], network["width"], network["channels"]), np.uint8))
-            return Task(TaskKind.TRANSFORM, seed=0, source=black), "picture"
+        case Modality.IMAGE if Modality.TEXT in manifest.inputs:
+            return Task(TaskKind.GENERATE, seed=0, prompt=_CAPTION), "picture of words"
         case Modality.TEXT:
             return Task(TaskKind.GENERATE, seed=0, prompt="photography"), "word"
         case made:

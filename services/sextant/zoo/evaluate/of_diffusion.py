@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as Pillow
 
 from sextant.contract.media import Image
 from sextant.contract.tasks import Conditions, DiffusionParameters, Task, TaskKind
@@ -46,11 +45,7 @@ def fashion_diffusion(served: Served, figures: Figures, sheet: Path) -> None:
     figures.add("elbo_bits_per_dimension", bits.value, "bit", f"{_SCORED} test pictures, bound by 20 noise levels")
     rows = [*_strips(served)]
     strip = sheets.grid(np.concatenate(rows), len(rows[0]), scale=2)
-    whole = Pillow.open(sheet)
-    joined = Pillow.new("RGB", (max(whole.width, strip.width), whole.height + strip.height), "white")
-    joined.paste(whole, (0, 0))
-    joined.paste(strip, (0, whole.height))
-    joined.save(sheet, optimize=True)
+    sheets.beneath(sheet, strip).save(sheet, optimize=True)
 
 
 def _strips(served: Served) -> Iterator[np.ndarray]:

@@ -106,7 +106,7 @@ def _row_nats(served: Served, rows: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _tables(served: Served, rows: NDArray[np.float32]) -> Iterable[Table]:
     """A table of its own for each row."""
-    columns = tuple(served.bundle.manifest.network["columns"])
+    columns = tuple(served.manifest.network["columns"])
     return (Table(columns, row[None]) for row in rows)
 
 

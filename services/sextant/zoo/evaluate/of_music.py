@@ -24,7 +24,7 @@ _COLOURS = ((193, 39, 45), (214, 137, 16), (30, 132, 73), (31, 97, 141))
 
 def bach(served: Served, figures: Figures, sheet: Path) -> None:
     """Chorales from noise in the keys of held-out ones, and harmonisations of their melodies."""
-    length = served.bundle.manifest.network["sixteenths"]
+    length = served.manifest.network["sixteenths"]
     held_out, learnt = list(windows(chorales("test"), length)), chorales("train")
     real = statistics([score for _, score in held_out])
     made = _composed(served, held_out)
@@ -80,7 +80,7 @@ def _harmonised(served: Served, held_out: Sequence[tuple[Chorale, Score]]) -> li
 
 
 def _scores(served: Served, tasks: Iterable[Task]) -> list[Score]:
-    length = served.bundle.manifest.network["sixteenths"]
+    length = served.manifest.network["sixteenths"]
     found = []
     for result in served.results(tasks):
         assert isinstance(result.content, Music)

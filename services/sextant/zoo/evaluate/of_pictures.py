@@ -21,7 +21,7 @@ _SHEET = 40  # pictures on a sheet
 
 def pictures(served: Served, figures: Figures, sheet: Path, reference: Reference) -> NDArray[np.uint8]:
     """Quality and diversity of what the model makes; the sheet."""
-    classes = list(served.bundle.manifest.network.get("classes", ()))
+    classes = list(served.manifest.network.get("classes", ()))
     made = served.pictures(SAMPLES, SEED, classes or None)
     seen = features(reference.judge, made)
     fd = frechet_distance(seen, reference.features)

@@ -17,12 +17,14 @@ from sextant.zoo.evaluate.reconstruction import reconstruction
 from sextant.zoo.evaluate.references import SAMPLES, SEED, fashion_reference
 from sextant.zoo.evaluate.served import Served
 
+_MAPPED = 2_000
+
 
 def fashion_vae(served: Served, figures: Figures, sheet: Path) -> None:
     """A VAE on Fashion-MNIST: quality, bounds, reconstruction."""
     pictures(served, figures, sheet, fashion_reference())
     images, labels = fashion.load("test")
-    classes = served.bundle.manifest.network["classes"]
+    classes = served.manifest.network["classes"]
     for samples, count in ((1, 500), (64, 200), (1000, 40)):  # fewer pictures where each takes longer
         tasks = (
             Task(
@@ -39,11 +41,23 @@ def fashion_vae(served: Served, figures: Figures, sheet: Path) -> None:
         bits = bits_per_dimension(nats, images[0].size)
         name = "elbo" if samples == 1 else f"iwae_{samples}"
         figures.add(f"{name}_bits_per_dimension", bits.value, "bit", f"{count} test pictures, an upper bound")
-    if TaskKind.ENCODE in served.bundle.manifest.tasks and not classes:
+    if TaskKind.ENCODE in served.manifest.tasks and not classes:
         given = images[:1000]
         fit = reconstruction(served.decoded(served.codes(given)), given)
         figures.add("reconstruction_ssim", fit.ssim, "1", "1000 test pictures, encoded and decoded")
         figures.add("reconstruction_psnr", fit.psnr_db, "dB", "1000 test pictures, encoded and decoded")
+
+
+def face_maps(served: Served, figures: Figures, sheet: Path) -> None:
+    """A model whose codes of faces are maps, for other models to make: how much outlasts going there and back."""
+    images = faces.load(_MAPPED, 64, 2).images
+    made = served.decoded(served.codes(images))
+    fit = reconstruction(made, images)
+    on = f"{_MAPPED} faces drawn anew, encoded and decoded"
+    figures.add("reconstruction_ssim", fit.ssim, "1", on)
+    figures.add("reconstruction_psnr", fit.psnr_db, "dB", on)
+    add_latency(served, figures)
+    sheets.pairs(images[:8], made[:8]).save(sheet, optimize=True)
 
 
 def faces_vae(served: Served, figures: Figures, sheet: Path) -> None:

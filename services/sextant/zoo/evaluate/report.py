@@ -8,17 +8,21 @@ from pathlib import Path
 
 from sextant.bundles.manifest import Measurement
 from sextant.bundles.store import open_bundle
+from sextant.bundles.verify import MANIFEST_NAME
 from sextant.bundles.writer import with_measurements
 from sextant.zoo.evaluate.figures import Figures
 from sextant.zoo.evaluate.latency import add_latency, replaced
+from sextant.zoo.evaluate.of_clip import tower
+from sextant.zoo.evaluate.of_completion import faces_of_codes
 from sextant.zoo.evaluate.of_diffusion import fashion_diffusion
 from sextant.zoo.evaluate.of_flows import glow, moons, shuttle
+from sextant.zoo.evaluate.of_hybrids import from_words, ranked, varying
 from sextant.zoo.evaluate.of_music import bach
 from sextant.zoo.evaluate.of_phonemes import us_phonemes
 from sextant.zoo.evaluate.of_pictures import faces_gan, fashion_gan
 from sextant.zoo.evaluate.of_pixelcnn import fashion_pixelcnn
 from sextant.zoo.evaluate.of_translation import cyclegan
-from sextant.zoo.evaluate.of_vaes import faces_vae, fashion_vae
+from sextant.zoo.evaluate.of_vaes import face_maps, faces_vae, fashion_vae
 from sextant.zoo.evaluate.of_wavenet import spoken_digits
 from sextant.zoo.evaluate.served import Served
 
@@ -43,6 +47,16 @@ EVALUATIONS: dict[str, Evaluation] = {
     "fashion-pixelcnn": fashion_pixelcnn,
     "digits-wavenet": spoken_digits,
     "us-phonemes": us_phonemes,
+    "fashion-refined": fashion_gan,
+    "faces-latent": face_maps,
+    "faces-vq": face_maps,
+    "faces-clip": tower,
+    "faces-latent-diffusion": from_words,
+    "faces-ranked": ranked,
+    "faces-unclip": varying,
+    "faces-cascade": from_words,
+    "faces-parti": from_words,
+    "faces-vqgan": faces_of_codes,
 }
 
 
@@ -53,6 +67,11 @@ def measure_speed(path: Path) -> list[Measurement]:
     add_latency(Served(bundle), figures)
     with_measurements(bundle, replaced(bundle.manifest.measurements, figures.all))
     return figures.all
+
+
+def to_measure(bundles: Path) -> list[str]:
+    """The models in the directory `bundles` that there is a measure for."""
+    return [name for name in EVALUATIONS if (bundles / name / MANIFEST_NAME).exists()]
 
 
 def evaluate_bundle(path: Path, sheet_directory: Path) -> list[Measurement]:

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sextant.bundles.manifest import HYBRID, Manifest
 from sextant.bundles.store import Bundle
 from sextant.contract.events import Likelihood, Result
 from sextant.contract.media import Image, Latent, Media
@@ -16,10 +17,28 @@ from sextant.replicas.config import THREADS
 from sextant.runtime.rng import RequestRng
 from sextant.runtime.sampler import Sampler
 from sextant.runtime.session import SessionConfig
+from sextant.zoo.evaluate.served_hybrid import HybridAlone
+
+
+class Answers(Protocol):
+    """Whatever answers tasks in this process: a sampler, or a hybrid with all of its stages."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is told of the model."""
+        ...
+
+    def results(self, tasks: Iterable[Task]) -> list[Result]:
+        """The result of every task, in order."""
+        ...
+
+    def previews(self, task: Task) -> list[Media]:
+        """What the task's progress events show."""
+        ...
 
 
 class Served:
-    """A bundle whose sampler can be asked for many things at once.
+    """A bundle that can be asked for many things at once.
 
     `threads` are those that its family is deployed with, 0 for all cores.
     """
@@ -28,22 +47,18 @@ class Served:
         self.bundle = bundle
         family = bundle.manifest.family
         self.threads = THREADS.get(family, 0)
-        config = SessionConfig(intra_op_threads=self.threads)
-        self._sampler: Sampler[Any] = family_at(FAMILIES[family]).load(bundle, config)
+        self._answers: Answers = (
+            HybridAlone(bundle, self.threads) if family == HYBRID else SamplerAlone(bundle, self.threads)
+        )
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is told of the model; of a hybrid also what follows from its stages."""
+        return self._answers.manifest
 
     def results(self, tasks: Iterable[Task]) -> list[Result]:
-        """The result of every task, in order; as many share a call as the sampler allows."""
-        results: list[Result] = []
-        waiting: list[Task] = []
-        rows = 0
-        for task in tasks:
-            cost = self._sampler.cost(task).rows
-            if waiting and rows + cost > self._sampler.limits.rows_per_step:
-                results += self._run(waiting)
-                waiting, rows = [], 0
-            waiting.append(task)
-            rows += cost
-        return results + self._run(waiting)
+        """The result of every task, in order; as many share a call as the model allows."""
+        return self._answers.results(tasks)
 
     def pictures(
         self,
@@ -83,23 +98,53 @@ class Served:
 
     def seconds_alone(self, task: Task, repeats: int = 15) -> float:
         """Median time of one task with no company, network calls and all."""
-        self._run([task])
+        self.results([task])
         taken = []
         for _ in range(repeats):
             started = time.perf_counter()
-            self._run([task])
+            self.results([task])
             taken.append(time.perf_counter() - started)
         return float(np.median(taken))
 
     def previews(self, task: Task) -> list[Media]:
-        """What the task's progress events show, and its result."""
+        """What the task's progress events show."""
+        return self._answers.previews(task)
+
+
+class SamplerAlone:
+    """A sampler, asked as a step scheduler asks it."""
+
+    def __init__(self, bundle: Bundle, threads: int) -> None:
+        self.manifest = bundle.manifest
+        config = SessionConfig(intra_op_threads=threads)
+        self._sampler: Sampler[Any] = family_at(FAMILIES[bundle.manifest.family]).load(bundle, config)
+
+    def results(self, tasks: Iterable[Task]) -> list[Result]:
+        """The result of every task, in order; as many share a call as the sampler allows."""
+        results: list[Result] = []
+        waiting: list[Task] = []
+        rows = 0
+        for task in tasks:
+            cost = self._sampler.cost(task).rows
+            if waiting and rows + cost > self._sampler.limits.rows_per_step:
+                results += self._run(waiting)
+                waiting, rows = [], 0
+            waiting.append(task)
+            rows += cost
+        return results + self._run(waiting)
+
+    def previews(self, task: Task) -> list[Media]:
+        """What the task's progress events show."""
         state = self._sampler.start(task, RequestRng(task.seed, task.index))
         shown: list[Media] = []
-        while not state.done:
-            self._sampler.step([state])
-            preview = self._sampler.preview(state)
-            if preview is not None:
-                shown.append(preview)
+        try:
+            while not state.done:
+                self._sampler.step([state])
+                preview = self._sampler.preview(state)
+                if preview is not None:
+                    shown.append(preview)
+        finally:
+            self._sampler.release(state)
         return shown
 
     def _run(self, tasks: Sequence[Task]) -> list[Result]:

@@ -6,6 +6,8 @@
 """
 
 from collections.abc import Sequence
+from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 _PAPER, _INK = (255, 255, 255), (40, 40, 40)
 _LETTER_PX = 13
 _MARGIN_PX = 6
+_LINE = 36  # letters
 
 
 def grid(
@@ -27,7 +30,8 @@ def grid(
 ) -> Image.Image:
     """Pictures uint8[n, h, w, 1 or 3] in rows of `columns`, `scale` times as large, `gap_px` apart.
 
-    Labels stand left of each row and above each column; there must be one for each, or none at all.
+    Labels stand left of each row, on several lines if they have them, and above each column; one for each, or none at
+    all.
     """
     _check(images, columns, scale)
     rows = -(-len(images) // columns)
@@ -36,7 +40,8 @@ def grid(
             raise ValueError(f"there are {wanted} {what}s, but {len(labels)} {what} labels")
     font = ImageFont.load_default(_LETTER_PX)
     tall, wide = images.shape[1] * scale, images.shape[2] * scale
-    left = max((_MARGIN_PX * 2 + round(font.getlength(label)) for label in row_labels), default=gap_px)
+    lines = [line for label in row_labels for line in label.splitlines()]
+    left = max((_MARGIN_PX * 2 + round(font.getlength(line)) for line in lines), default=gap_px)
     top = _LETTER_PX + _MARGIN_PX * 2 if column_labels else gap_px
     size = left + columns * (wide + gap_px), top + rows * (tall + gap_px)
     sheet = Image.new("RGB", size, _PAPER)
@@ -77,6 +82,20 @@ def pairs(
         raise ValueError(f"sources, results and truths must be alike, not {[images.shape for images in shown]}")
     side_by_side = np.stack(shown, axis=1).reshape(-1, *sources.shape[1:])
     return grid(side_by_side, len(shown), scale=scale, row_labels=row_labels, column_labels=tuple(labels[: len(shown)]))
+
+
+def beneath(sheet: Path, more: Image.Image) -> Image.Image:
+    """The sheet in a file, and another one below it."""
+    whole = Image.open(sheet)
+    joined = Image.new("RGB", (max(whole.width, more.width), whole.height + more.height), _PAPER)
+    joined.paste(whole, (0, 0))
+    joined.paste(more, (0, whole.height))
+    return joined
+
+
+def wrapped(captions: Sequence[str]) -> list[str]:
+    """Captions as labels of rows that leave room for the pictures."""
+    return [fill(caption, _LINE) for caption in captions]
 
 
 def _enlarged(image: NDArray[np.uint8], scale: int) -> Image.Image:

@@ -104,7 +104,7 @@ RECIPES = (
         data=_codes_and_words,
         build=_build,
         publish=_publish,
-        steps=10_000,
+        steps=7_000,
         batch=64,
     ),
 )

@@ -183,7 +183,7 @@ RECIPES = (
         data=_pictures_and_sentences,
         build=lambda: TowerTraining(Tower(64, 3, WIDTH)),
         publish=_publish_tower,
-        steps=4_000,
+        steps=1_000,
         batch=128,
     ),
     Recipe(
@@ -193,7 +193,7 @@ RECIPES = (
         data=_vectors_and_sentences,
         build=_build_prior,
         publish=_publish_prior,
-        steps=20_000,
+        steps=10_000,
         batch=128,
     ),
     Recipe(
@@ -203,7 +203,7 @@ RECIPES = (
         data=_codes_and_vectors,
         build=_build_denoiser,
         publish=_publish_denoiser,
-        steps=10_000,
+        steps=5_000,
         batch=64,
     ),
 )
