@@ -27,7 +27,7 @@ _BLOBS = (
     *(b"", b"\0", b"\xff" * 64, bytes(4096), b"RIFF\xff\xff\xff\xffWAVE", b"\x89PNG\r\n\x1a\n", b"MThd" + bytes(10)),
     *(b"fLaC" + b"\xff" * 40, b"\xff\xd8\xff" + bytes(100), b"RIFF\0\0\0\0WEBPVP8X" + b"\xff" * 30),
 )
-_TIMEOUTS_S = (3.0, 3.0, 3.0, 3.0, 3.0, 0.5, 0.05, 0.001)
+_TIMEOUTS_S = (2.0, 2.0, 2.0, 1.0, 1.0, 0.1, 0.001)
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,10 +130,11 @@ class Calls:
                 raise Draining("this gateway is stopping")
             wire.check(message)
             return await work(call)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, grpc.aio.InternalError) as gone:
+            # The second is gRPC's word on sending to a caller who is no longer there: that is nobody's fault.
             expired = budget_s is not None and call.elapsed_s() >= budget_s * (1 - _DEADLINE_SLACK) - _DEADLINE_SLACK_S
             code = grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
-            raise
+            raise asyncio.CancelledError from gone
         except Exception as error:
             status = to_status(error, call.request_id)
             code = code_of(status)
@@ -156,6 +157,8 @@ class Calls:
                 raise Draining("this gateway is stopping")
             wire.check(message)
             return await work()
+        except grpc.aio.InternalError as gone:
+            raise asyncio.CancelledError from gone
         except Exception as error:
             await abort(context, to_status(error, request_id))
 
