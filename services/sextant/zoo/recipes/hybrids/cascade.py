@@ -128,7 +128,7 @@ RECIPES = (
         data=_small_and_words,
         build=_build_small,
         publish=_publish_small,
-        steps=3_500,
+        steps=2_500,
         batch=64,
     ),
     Recipe(
