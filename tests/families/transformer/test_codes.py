@@ -106,14 +106,14 @@ def test_a_step_says_of_every_place_what_the_whole_pass_says(networks, context):
     codes = torch.randint(_CODES, (4, _COUNT))
     told = [torch.randn(4, *_TOLD), torch.tensor([5, 2, 0, 3])] if context[0] else []
     whole = network(codes, *told)
-    past = torch.randn(4, 2 * 2 * 2, context[0] + _COUNT, 16)  # what is not there yet is anything
+    past = torch.randn(4, 4, 2, context[0] + _COUNT, 16)  # what is not there yet is anything
     if network.reader is not None:
-        past[:, :, : context[0]] = network.reader(*told)
+        past[:, :, :, : context[0]] = network.reader(*told).unflatten(1, (4, 2))
     for place in range(_COUNT):
         before = codes[:, place - 1] if place else torch.full((4,), _CODES)
-        logits, new = CodeStep(network)(before, torch.full((4,), place), past, *told[1:])
+        logits, new = CodeStep(network)(before, torch.full((4,), place), *told[1:], *past.unbind(1))
         assert torch.allclose(logits, whole[:, place], atol=1e-4)
-        past[:, :, context[0] + place] = new
+        past[:, :, :, context[0] + place] = new.unflatten(1, (4, 2))
 
 
 @pytest.mark.parametrize("guidance", [0.0, 1.0, 2.5])

@@ -54,9 +54,14 @@ class CodesConfig(_Strict):
         return 0 if self.words is None else self.words.tokens
 
     @property
-    def kept(self) -> tuple[int, int]:
-        """The keys and values of one place, over all layers: how many, and how wide."""
-        return 2 * self.layers * self.heads, self.head_dim
+    def caches(self) -> tuple[str, ...]:
+        """The network's memory by the names of its inputs: keys and values of each layer in turn."""
+        return tuple(f"{part}.{layer}" for layer in range(self.layers) for part in ("keys", "values"))
+
+    @property
+    def cache(self) -> tuple[int, int, int]:
+        """Of one row: heads, what may be read and all places, numbers."""
+        return self.heads, self.read + self.count, self.head_dim
 
 
 class CodesDefaults(_Strict):

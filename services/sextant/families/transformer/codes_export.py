@@ -41,16 +41,13 @@ def export_codes(
         words=WordsPart(space=words, tokens=tokens, width=width) if tokens else None,
     )
     plain: Any = rounded(network)
-    kept, head_dim = config.kept
-    inputs = {
-        "code": torch.randint(config.codes + 1, (_ROWS,)),
-        "position": torch.randint(config.count, (_ROWS,)),
-        "past": torch.randn(_ROWS, kept, tokens + config.count, head_dim),
-    }
+    inputs = {"code": torch.randint(config.codes + 1, (_ROWS,)), "position": torch.randint(config.count, (_ROWS,))}
+    named = len(inputs)
     lengths = torch.arange(_ROWS) * tokens // (_ROWS - 1)
     if tokens:
         inputs["length"] = lengths
-    files = {PLACE_FILE: export(CodeStep(plain), inputs, ["logits", "new"])}
+    inputs |= {cache: torch.randn(_ROWS, *config.cache) for cache in config.caches}
+    files = {PLACE_FILE: export(CodeStep(plain), inputs, ["logits", "new"], listed=len(inputs) - named)}
     if tokens:
         states = {"states": torch.randn(_ROWS, tokens, width), "length": lengths.clamp(min=1)}
         files[READER_FILE] = export(plain.reader, states, ["offered"])

@@ -89,28 +89,28 @@ class Reader(nn.Module):
 class CodeStep(nn.Module):
     """One place of each row, for export.
 
-    code[b] is the code before it, position[b] its place, past[b, 2 layers heads, t + n, d] keys and values: of what was
-    read, then of the places so far; length[b] is how much was read. Answers with logits[b, codes] and what `past` lacks
-    of this place, [b, 2 layers heads, d].
+    code[b] is the code before it, position[b] its place. Then come length[b], how much was read, for a network that is
+    told words, and keys and values of each layer in turn, [b, heads, t + n, d]: of what was read, then of the places so
+    far. Answers with logits[b, codes] and the keys and values of this place, [b, 2 layers heads, d].
     """
 
     def __init__(self, network: CodeTransformer) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, code: Tensor, position: Tensor, past: Tensor, length: Tensor | None = None) -> tuple[Tensor, ...]:
+    def forward(self, code: Tensor, position: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:
         network = self.network
         tokens, places = network.context[0], network.places[0] * network.places[1]
         seen = _within(position, places)
-        if length is not None:
-            seen = torch.cat([_within(length, tokens), seen], 1)
+        if tokens:
+            seen = torch.cat([_within(given[0], tokens), seen], 1)
+            given = given[1:]
         hidden = _hidden(seen)[:, None, :, None]
         h = network.embed(code) + F.embedding(position, network.positions)
-        kept = past.unflatten(1, (network.layers, 2, network.heads))
         new = []
         for layer, block in enumerate(network.blocks):
             assert isinstance(block, _Block)
-            h, key, value = block.one(h, kept[:, layer, 0], kept[:, layer, 1], hidden)
+            h, key, value = block.one(h, given[2 * layer], given[2 * layer + 1], hidden)
             new += [key, value]
         return network.leave(network.norm(h)), torch.cat(new, 1)
 

@@ -48,10 +48,9 @@ class CodeSampler:
         self._networks, self._config, self._defaults = networks, config, defaults
         rows = defaults.rows_per_step
         self.limits = Limits(rows_per_step=rows, slots=_SLOTS_A_ROW * rows)
-        kept, head_dim = config.kept
-        # One cache as the pool sees it, so that the first rows lie in one piece and are handed over as they are.
-        self._pool = KvSlots(1, self.limits.slots, kept, config.read + config.count, head_dim)
-        self._memory = self._pool.memory[0]
+        heads, places, head_dim = config.cache
+        # The first rows of a cache lie in one piece, and are handed over as they are.
+        self._pool = KvSlots(len(config.caches), self.limits.slots, heads, places, head_dim)
         self._chooser = TokenChooser(config.codes)
 
     @classmethod
@@ -65,12 +64,8 @@ class CodeSampler:
             raise BundleRefused(manifest.name, explain(error)) from error
         if manifest.latent_spaces != config.latent_spaces:
             raise BundleRefused(manifest.name, "its latent spaces are not those of its network")
-        kept, head_dim = config.kept
-        inputs: dict[str, tuple[int, ...]] = {
-            "code": (),
-            "position": (),
-            "past": (kept, config.read + config.count, head_dim),
-        }
+        kept, head_dim = len(config.caches) * config.heads, config.head_dim
+        inputs: dict[str, tuple[int, ...]] = {"code": (), "position": (), **dict.fromkeys(config.caches, config.cache)}
         networks = {}
         if config.words is not None:
             inputs["length"] = ()
@@ -170,7 +165,7 @@ class CodeSampler:
         for state, one in zip(states, offered, strict=True):
             slot, overflows = state.slots[0], not np.isfinite(one).all()
             if not overflows:  # what is not a number would show through to whoever has this row next
-                self._memory[slot.row, :, : self._config.read] = one
+                self._pool.memory[:, slot.row, :, : self._config.read] = self._by_cache(one)
                 slot.length = self._config.read
             state.take_reading(overflows)
 
@@ -182,7 +177,8 @@ class CodeSampler:
             at = [slot.row for slot in state.slots]
             code[at], position[at] = state.code_before, state.place
             length[at[0]] = state.length
-        fed = {"code": code, "position": position, "past": self._memory[:rows]}
+        memory = zip(self._config.caches, self._pool.memory, strict=True)
+        fed = {"code": code, "position": position, **{name: cache[:rows] for name, cache in memory}}
         if READER in self._networks:
             fed["length"] = length
         outputs = self._networks[PLACE].run(fed)
@@ -195,9 +191,13 @@ class CodeSampler:
         if not overflows:
             place = self._config.read + state.place
             for slot, one in zip(state.slots, new, strict=True):
-                self._memory[slot.row, :, place] = one
+                self._pool.memory[:, slot.row, :, place] = self._by_cache(one)
                 slot.length = place + 1
         state.take(logits, self._chooser, overflows)
+
+    def _by_cache(self, kept: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[caches heads, ...] -> [caches, heads, ...]."""
+        return kept.reshape(len(self._config.caches), self._config.heads, *kept.shape[1:])
 
     def _scale(self, asked: CodeParameters) -> float:
         return self._defaults.guidance if asked.guidance is None else asked.guidance

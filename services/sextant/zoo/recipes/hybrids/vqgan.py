@@ -133,6 +133,7 @@ RECIPES = (
         publish=_publish_vq,
         steps=3_000,
         batch=32,
+        core_hours=0.42,
     ),
     Recipe(
         name=TRANSFORMER,
