@@ -6,7 +6,7 @@ STUBS  := services/sextant/contract/v1
 export SEXTANT_STATE_DIR ?= $(abspath $(VENV))/state
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all compose-test dashboards check format protos bench clean
+.PHONY: help demo test test-all compose-test dashboards audit sbom check format protos bench clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,20 @@ compose-test: $(VENV)/.dev ## Build the images and try the cluster of containers
 
 dashboards: $(VENV)/.dev ## Write Grafana's dashboards anew
 	$(BIN)/python deploy/grafana/generate.py
+
+# What looks at the environment must not be part of it.
+build/tools/.done: Makefile
+	@test -d build/tools || $(PYTHON) -m venv build/tools
+	build/tools/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1 cyclonedx-bom==7.5.0
+	@touch $@
+
+audit: $(VENV)/.serving build/tools/.done ## Look for known vulnerabilities in what is installed (asks PyPI)
+	$(BIN)/python -m pip freeze --exclude-editable --disable-pip-version-check > build/installed.txt
+	build/tools/bin/pip-audit --strict --progress-spinner off --no-deps --disable-pip --requirement build/installed.txt
+
+sbom: $(VENV)/.serving build/tools/.done ## Write what is installed as a CycloneDX SBOM, build/sbom.json
+	build/tools/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
+		--output-file build/sbom.json $(BIN)/python
 
 check: $(VENV)/.dev node_modules/.bin/buf ## Lint, types, layers, protos, stubs
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from bench import faults, guide, hybrids, overhead, pictures, steps, text
+from bench import faults, guide, hybrids, overhead, overload, pictures, steps, text
 
 _SECTIONS: dict[str, Any] = {
     "text": text,
@@ -17,6 +17,7 @@ _SECTIONS: dict[str, Any] = {
     "hybrids": hybrids,
     "overhead": overhead,
     "guide": guide,
+    "overload": overload,
     "faults": faults,
 }
 _RESULTS = Path(__file__).parent / "results" / "latest.json"

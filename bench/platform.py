@@ -24,10 +24,11 @@ SOURCES = os.pathsep.join((str(ROOT), str(ROOT / "services")))
 
 @dataclass(frozen=True)
 class Running:
-    """Where it listens, and its processes."""
+    """Where it listens, its processes, and the directory of its `cluster.yaml`, its log and what `up` leaves there."""
 
     target: str
     supervisor: psutil.Process
+    home: Path
 
     def processes(self, marker: str) -> list[psutil.Process]:
         """The processes whose command line holds `marker`."""
@@ -50,7 +51,7 @@ def platform(families: dict[str, object], bundle_directories: list[Path] | None 
             )
         try:
             wait_until_serving(f"127.0.0.1:{port}", process, Path(home) / "up.log")
-            yield Running(f"127.0.0.1:{port}", psutil.Process(process.pid))
+            yield Running(f"127.0.0.1:{port}", psutil.Process(process.pid), Path(home))
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(90)

@@ -1,8 +1,8 @@
 """A family that computes next to nothing, for tests and for measuring what the platform itself costs.
 
 Generate takes `max_tokens` steps (prompt "sleep=0.01" makes each last that long, "payload=8000" makes each
-emit that many characters); each step draws from the request's randomness. Encode takes a single step. So one
-sampler mixes many-step and single-step work, and knows nothing of text.
+emit that many characters, "version" the bundle's version); each step draws from the request's randomness. Encode
+takes a single step. So one sampler mixes many-step and single-step work, and knows nothing of text.
 """
 
 import time
@@ -37,8 +37,9 @@ class ProbeState:
 class ProbeSampler:
     """Counts what the scheduler does to it, so that tests can ask."""
 
-    def __init__(self, limits: Limits = Limits(rows_per_step=16, slots=16)) -> None:  # noqa: B008 - frozen
+    def __init__(self, limits: Limits = Limits(rows_per_step=16, slots=16), version: str = "") -> None:  # noqa: B008
         self.limits = limits
+        self.version = version
         self.held: set[ProbeState] = set()
         self.most_held = 0
         self.batches: list[list[ProbeState]] = []
@@ -72,6 +73,8 @@ class ProbeSampler:
         for state in states:
             draw = float(state.rng.uniform("probe", state.steps_done))
             state.latest = f"{draw:.6f} " + "x" * int(state.settings.get("payload", 0))
+            if state.task.prompt and "version" in state.task.prompt:
+                state.latest = f"{self.version} "
             state.whole += state.latest
             state.steps_done += 1
             state.done = state.steps_done == state.steps_total
@@ -99,7 +102,7 @@ class ProbeFamily:
     """The family object that replicas load."""
 
     def load(self, bundle: Bundle, config: SessionConfig) -> ProbeSampler:
-        return ProbeSampler()
+        return ProbeSampler(version=bundle.manifest.version)
 
     def warm_up(self, bundle: Bundle) -> Sequence[Task]:
         return [Task(TaskKind.GENERATE, seed=0, prompt="warm", parameters=TextParameters(max_tokens=2))]
@@ -108,13 +111,13 @@ class ProbeFamily:
 FAMILY = ProbeFamily()
 
 
-def write_probe_bundle(directory: Path, name: str = "probe") -> Bundle:
+def write_probe_bundle(directory: Path, name: str = "probe", version: str = "1.0.0") -> Bundle:
     """A bundle for this family: it has a manifest and passes the gate, and holds no network."""
     return write_bundle(
         directory,
         {"probe.json": b"{}"},
         name=name,
-        version="1.0.0",
+        version=version,
         family="probe",
         architecture="probe",
         description="Computes next to nothing.",

@@ -179,6 +179,7 @@ def test_an_edit_is_written_beside_its_source_or_to_the_file_named(glow, tmp_pat
         (("interpolate", "nope.png"), "nope.png"),
         (("generate", "image", "--attribute", "bright"), "NAME=VALUE"),
         (("generate", "image", "--truncation", "0.5", "--temperature", "0.5"), "--temperature"),
+        (("generate", "image", "--family", "codes", "--temperature", "1", "--steps", "5"), "--family codes"),
         (("generate", "image", "--count", "3", "--out", "one.png"), "one file for 3 results"),
         (("generate", "image", "--out", "one.bmp"), ".png, .jpg, .jpeg, .webp"),
         (("generate", "image", "--out", "one.png", "--format", "webp"), "do not agree"),

@@ -6,8 +6,10 @@ import pytest
 from sextant.client import InvalidArgument, requests
 from sextant.contract.media import Image, Latent, Modality, Table
 from sextant.contract.options import options_of
-from sextant.contract.tasks import ChatMessage, Conditions, Role
+from sextant.contract.parameters_from_wire import read_parameters
+from sextant.contract.tasks import ChatMessage, CodeParameters, Conditions, HybridParameters, Role
 from sextant.contract.v1 import generation_pb2, media_pb2
+from sextant.contract.violations import Violations
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,26 @@ def test_a_transform_carries_its_source_mask_and_strength_and_no_parameters_of_i
     assert (message.mask.width_px, message.strength, message.count) == (2, 0.5, 2)
     assert message.WhichOneof("parameters") is None
     assert requests.transform_request("x [MASK]", {"candidates": 3}).fill_mask.candidates == 3
+
+
+def test_parameters_of_codes_travel_to_a_model_and_to_a_stage():
+    asked = CodeParameters(temperature=0.0, top_k=5, guidance=3.0)
+    message = requests.generate_request("a cat", {"codes": asked})
+    assert (message.codes.top_k, message.codes.guidance) == (5, 3.0)
+    assert message.codes.HasField("temperature")
+    assert not message.codes.HasField("top_p")
+    assert parameters_of(message) == asked
+    picture = Image(np.zeros((2, 2, 3), np.uint8))
+    message = requests.transform_request(picture, {"hybrid": HybridParameters({"compose": asked})})
+    assert parameters_of(message) == HybridParameters({"compose": asked})
+
+
+def parameters_of(message):
+    """As a gateway reads them."""
+    found = Violations()
+    parameters = read_parameters(message, found)
+    found.raise_any()
+    return parameters
 
 
 def test_guarantees_arrive_as_they_were_asked_for():

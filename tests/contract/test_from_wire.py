@@ -219,6 +219,9 @@ class TestRanges:
             ("flow", "temperature", [0, 10], [10.001]),
             ("autoregressive", "temperature", [0, 10], [10.001]),
             ("autoregressive", "top_p", [1e-6, 1], [0, 1.001]),
+            ("codes", "temperature", [0, 10], [10.001]),
+            ("codes", "top_p", [1e-6, 1], [0, 1.001]),
+            ("codes", "guidance", [0, 30], [30.01]),
         ],
     )
     def test_ends_are_inside_and_what_lies_beyond_is_refused_alone_and_as_a_stage(
@@ -428,6 +431,7 @@ def test_parameters_say_which_family_they_are_for() -> None:
     families = ["diffusion", "gan", "vae", "flow", "autoregressive", "hybrid"]
     assert [from_wire.parameters_family(generate(**{family: {}})) for family in families] == families
     assert from_wire.parameters_family(generate(text={})) == "transformer"
+    assert from_wire.parameters_family(generate(codes={})) == "transformer"
     assert from_wire.parameters_family(generation_pb2.TransformRequest(fill_mask={})) == "transformer"
     assert from_wire.parameters_family(generate()) is None
     assert from_wire.parameters_family(generation_pb2.DecodeRequest()) is None

@@ -76,9 +76,15 @@ async def _send(channel: grpc.aio.Channel, mutant: Mutant, report: Report) -> No
                     pass
     except grpc.aio.AioRpcError as error:
         code = error.code()
-        # Health and reflection are gRPC's own services: what they answer to what is no message is theirs.
-        if code in DEFECTS and mutant.method.startswith("/sextant."):
+        # What gRPC's client says where a deadline ends a call while it still writes: the server has no part in it.
+        if code in DEFECTS and error.details() != "Internal error from Core":
             report.note(f"{code.name} {error.details()} for {mutant.method} {mutant.told}: {mutant.data[:400]!r}")
+    except asyncio.CancelledError:
+        # So gRPC's client says that the server ended a call that was still being written.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        code = grpc.StatusCode.CANCELLED
     except TimeoutError:
         report.note(f"no end of {mutant.method} {mutant.told}: {mutant.data[:400]!r}")
     report.sent += 1

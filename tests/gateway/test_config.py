@@ -43,6 +43,9 @@ def test_every_setting_can_be_given_by_its_variable_and_is_documented():
         ("SEXTANT_DRAIN_SECONDS", "inf"),
         ("SEXTANT_DRAIN_SECONDS", "nan"),
         ("SEXTANT_LOG_LEVEL", "loud"),
+        ("SEXTANT_LOG_FORMAT", "xml"),
+        ("SEXTANT_HEALTH", "off"),
+        ("SEXTANT_REFLECTION", "yes"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_by_its_variable(name, value):

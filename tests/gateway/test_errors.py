@@ -52,6 +52,10 @@ def details_of(error: grpc.aio.AioRpcError) -> dict[str, object]:
         (errors.BundleRefused("llm", "no parity"), CODE.FAILED_PRECONDITION, "BUNDLE_REFUSED", None),
         (errors.NoRoute("nothing fits"), CODE.FAILED_PRECONDITION, "NO_ROUTE", None),
         (errors.Overloaded("queue is full", 1.5), CODE.RESOURCE_EXHAUSTED, "OVERLOADED", 1.5),
+        (errors.Unauthenticated("no key"), CODE.UNAUTHENTICATED, "UNAUTHENTICATED", None),
+        (errors.PermissionDenied("alice", "score"), CODE.PERMISSION_DENIED, "SCOPE_MISSING", None),
+        (errors.RateLimited("too often", 0.5), CODE.RESOURCE_EXHAUSTED, "RATE_LIMITED", 0.5),
+        (errors.QuotaExceeded("all used up", 60.0), CODE.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED", 60.0),
         (errors.ModelUnavailable("lost"), CODE.UNAVAILABLE, "MODEL_UNAVAILABLE", 2.0),
         (errors.Draining("stopping"), CODE.UNAVAILABLE, "DRAINING", 1.0),
         (errors.DeadlineExceeded("too late"), CODE.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", None),
@@ -81,6 +85,7 @@ def test_no_error_of_the_contract_is_forgotten():
     at_start = {errors.SextantError, errors.ProviderUnavailable, errors.SourceUnavailable}
     arguments = {errors.Overloaded: ("x", 1.0), errors.InvalidRequest: ("f", "d"), errors.MalformedMessage: ("f", "d")}
     arguments |= {errors.UnsupportedTask: ("m", "r"), errors.BundleRefused: ("m", "r")}
+    arguments |= {errors.PermissionDenied: ("k", "s"), errors.RateLimited: ("x", 1.0), errors.QuotaExceeded: ("x", 1.0)}
     for _, kind in inspect.getmembers(errors, lambda c: inspect.isclass(c) and issubclass(c, errors.SextantError)):
         if kind not in at_start:
             assert to_status(kind(*arguments.get(kind, ("x",))), "id").code != CODE.INTERNAL.value[0], kind

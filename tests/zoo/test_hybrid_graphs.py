@@ -9,13 +9,14 @@ from sextant.hybrids.hybrid import build_hybrid
 from sextant.hybrids.latent_diffusion import latent_diffusion_graph
 from sextant.zoo.data.captioned_faces import SENTENCE_MODEL, SENTENCE_SPACE, TOKEN_SPACE, WIDTH
 from sextant.zoo.recipes import all_recipes
-from sextant.zoo.recipes.hybrids import cascade, latent_diffusion, unclip
+from sextant.zoo.recipes.hybrids import cascade, latent_diffusion, parti, unclip, vqgan
 from sextant.zoo.recipes.hybrids.words import CONTEXT
 from tests.hybrids.manifests import hybrid, model
 
 _T, _I, _L = Modality.TEXT, Modality.IMAGE, Modality.LATENT
 _GENERATE, _TRANSFORM, _ENCODE, _DECODE = TaskKind.GENERATE, TaskKind.TRANSFORM, TaskKind.ENCODE, TaskKind.DECODE
 _CODE = LatentSpace(id="faces-latent/z", shape=(4, 8, 8))
+_PLACES = LatentSpace(id=vqgan.CODE, shape=vqgan.PLACES)
 _SENTENCE = LatentSpace(id=SENTENCE_SPACE, shape=(WIDTH,))
 _AS_CONDITION = LatentSpace(id=SENTENCE_SPACE, shape=(WIDTH,), condition=True)
 _FACE = {"height": 64, "width": 64, "channels": 3}
@@ -36,6 +37,9 @@ MODELS = {
         model(unclip.TOWER, "transformer", (_ENCODE,), (_I,), (_L,), (_SENTENCE,), **_FACE),
         model(unclip.PRIOR, "diffusion", (_GENERATE,), (_L,), (_L,), (_SENTENCE, _AS_CONDITION)),
         model(unclip.DENOISER, "diffusion", _BOTH, (_L,), (_L,), (_CODE, _AS_CONDITION)),
+        model(vqgan.VQ, "gan", (_ENCODE, _DECODE), (_I, _L), (_I, _L), (_PLACES,), **_FACE),
+        model(vqgan.TRANSFORMER, "transformer", _BOTH, (_L,), (_L,), (_PLACES,)),
+        model(parti.TRANSFORMER, "transformer", _BOTH, (_L,), (_L,), (_PLACES, _AS_SAID)),
     )
 }
 
@@ -49,8 +53,10 @@ MODELS = {
         {"generate": cascade.cascade_graph(cascade.SMALL, cascade.ENLARGER)},
         unclip.unclip_graph(unclip.DENOISER),
         {"generate": unclip.ranked_graph(unclip.TOWER)},
+        vqgan.vqgan_graph(vqgan.TRANSFORMER),
+        parti.parti_graph(parti.TRANSFORMER),
     ],
-    ids=["latent diffusion", "cascade", "unclip", "ranked"],
+    ids=["latent diffusion", "cascade", "unclip", "ranked", "vqgan", "parti"],
 )
 def test_a_recipes_graph_fits_its_stages(graphs):
     found = build_hybrid(hybrid(graph=graphs, tasks=list(graphs)), MODELS)

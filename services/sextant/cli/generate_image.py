@@ -25,7 +25,13 @@ from sextant.cli.terminal import AsJson, Model, Seed, Target, Timeout, connect, 
 from sextant.client import Client
 from sextant.client.requests import GenerateOptions
 from sextant.contract.media import Image, Modality
-from sextant.contract.tasks import AutoregressiveParameters, FlowParameters, GanParameters, VaeParameters
+from sextant.contract.tasks import (
+    AutoregressiveParameters,
+    CodeParameters,
+    FlowParameters,
+    GanParameters,
+    VaeParameters,
+)
 
 
 class Suffix(StrEnum):
@@ -40,11 +46,12 @@ _ENDINGS = {Suffix.PNG: (".png",), Suffix.WEBP: (".webp",), Suffix.JPEG: (".jpg"
 
 
 class Family(StrEnum):
-    """Whose parameters --temperature are, where the model does not say it."""
+    """Whose parameters --temperature and --guidance are, where the model does not say it."""
 
     VAE = "vae"
     FLOW = "flow"
     AUTOREGRESSIVE = "autoregressive"
+    CODES = "codes"
 
 
 def image(
@@ -66,13 +73,17 @@ def image(
     eta: Eta = None,
     strip: Annotated[
         Path | None,
-        typer.Option(callback=picture_file, help="Diffusion: also how the first one comes about, in ten pictures."),
+        typer.Option(callback=picture_file, help="Diffusion, codes: also how the first one comes about, in ten."),
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="VAEs, flows, PixelCNNs: below 1 nearer to the likeliest.")
+        float | None, typer.Option(help="VAEs, flows, PixelCNNs, codes: below 1 nearer to the likeliest.")
     ] = None,
     family: Annotated[
-        Family | None, typer.Option(help="Whose --temperature it is. Default: that of --model, or vae.")
+        Family | None,
+        typer.Option(
+            help="Whose --temperature it is; codes: of transformers over codes, and --guidance with it. "
+            "Default: that of --model, or vae."
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Name no files, only who made them and why.")] = False,
     model: Model = "",
@@ -88,11 +99,16 @@ def image(
     gan = None
     if truncation is not None or mixing_layer is not None:
         gan = GanParameters(truncation=truncation, mixing_layer=mixing_layer)
-    diffusion = diffusion_of(steps, sampler, guidance, eta, 0 if strip is None else 1)
-    if sum(given is not None for given in (temperature, gan, diffusion)) > 1:
+    codes = None
+    if family is Family.CODES:
+        codes = CodeParameters(temperature, guidance=guidance, preview_every_steps=0 if strip is None else 1)
+        temperature = guidance = None
+    diffusion = diffusion_of(steps, sampler, guidance, eta, 0 if strip is None or codes is not None else 1)
+    if sum(given is not None for given in (temperature, gan, diffusion, codes)) > 1:
         raise typer.BadParameter(
             "--temperature is for VAEs, flows and PixelCNNs, --truncation and --mixing-layer are for GANs, "
-            "--steps, --sampler, --guidance, --eta and --strip for diffusion models"
+            "--steps, --sampler, --guidance, --eta and --strip for diffusion models; "
+            "with --family codes --temperature, --guidance and --strip go together"
         )
     options: GenerateOptions = {
         "model": model,
@@ -106,6 +122,8 @@ def image(
         options["gan"] = gan
     if diffusion is not None:
         options["diffusion"] = diffusion
+    if codes is not None:
+        options["codes"] = codes
     previews: list[Image] = []
     made: dict[int, Image] = {}
     paths: dict[int, Path] = {}
@@ -116,7 +134,7 @@ def image(
                     options["flow"] = FlowParameters(temperature=temperature)
                 case Family.AUTOREGRESSIVE:
                     options["autoregressive"] = AutoregressiveParameters(temperature=temperature)
-                case Family.VAE:
+                case _:
                     options["vae"] = VaeParameters(temperature=temperature)
         stream = client.generate(prompt, timeout=timeout, **options)
         for item, picture in pictures_of(stream, previews):
@@ -140,7 +158,7 @@ def _family_of(client: Client, model: str) -> Family:
     if not model:
         return Family.VAE
     family = client.model(model).family
-    if family not in list(Family):
+    if family not in (Family.VAE, Family.FLOW, Family.AUTOREGRESSIVE):
         raise typer.BadParameter(
             f"--temperature is for VAEs, flows and PixelCNNs, and {model} is of another family: {family}"
         )

@@ -13,6 +13,7 @@ from sextant.contract.options import PRIORITY_TO_WIRE, Priority
 from sextant.contract.tasks import (
     AutoregressiveParameters,
     ChatMessage,
+    CodeParameters,
     Conditions,
     DiffusionParameters,
     DiffusionSampler,
@@ -105,6 +106,7 @@ class GenerateOptions(TextOptions, ConditionOptions, EncodingOptions, total=Fals
     flow: FlowParameters | None
     diffusion: DiffusionParameters | None
     autoregressive: AutoregressiveParameters | None
+    codes: CodeParameters | None
     hybrid: HybridParameters | None
 
 
@@ -122,6 +124,7 @@ class TransformOptions(ConditionOptions, EncodingOptions, total=False):
     gan: GanParameters | None
     diffusion: DiffusionParameters | None
     autoregressive: AutoregressiveParameters | None
+    codes: CodeParameters | None
     hybrid: HybridParameters | None
 
 
@@ -155,7 +158,7 @@ class ScoreOptions(ConditionOptions, total=False):
 
 _SAMPLING = frozenset(TextOptions.__annotations__) - frozenset(CallOptions.__annotations__) - {"count"}
 _SIZE = ("width_px", "height_px", "duration_s", "rows")
-_FAMILIES = ("gan", "vae", "flow", "diffusion", "autoregressive")
+_FAMILIES = ("gan", "vae", "flow", "diffusion", "autoregressive", "codes")
 _NAMES: Mapping[type, str] = {
     TextParameters: "text",
     GanParameters: "gan",
@@ -163,6 +166,7 @@ _NAMES: Mapping[type, str] = {
     FlowParameters: "flow",
     DiffusionParameters: "diffusion",
     AutoregressiveParameters: "autoregressive",
+    CodeParameters: "codes",
 }
 
 

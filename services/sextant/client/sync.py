@@ -98,8 +98,8 @@ class Client:
     """A connection to a gateway. Close it, or use it in a `with` statement.
 
     Every method takes `timeout` (seconds, for the whole call with its retries) and the options of
-    `requests.CallOptions`. All raise `ClientError`. `keep` is given each answer that came to its end, as what
-    `replay` takes: the request, and the receipt with the digests.
+    `requests.CallOptions`. All raise `ClientError`. `api_key` is shown with every call. `keep` is given each answer
+    that came to its end, as what `replay` takes: the request, and the receipt with the digests.
     """
 
     def __init__(

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from sextant.contract.options import AnyRequest
 from sextant.contract.tasks import (
     AutoregressiveParameters,
+    CodeParameters,
     DiffusionParameters,
     FillMaskParameters,
     FlowParameters,
@@ -26,7 +27,7 @@ LONGEST_STOP_BYTES = 256
 _DEFAULT_CANDIDATES = 5
 
 # Parameters are named for their family, except where a family has several kinds.
-_FAMILY_OF_PARAMETERS = {"text": "transformer", "fill_mask": "transformer"}
+_FAMILY_OF_PARAMETERS = {"text": "transformer", "fill_mask": "transformer", "codes": "transformer"}
 
 
 def parameters_family(message: AnyRequest) -> str | None:
@@ -80,6 +81,14 @@ def _read_stage(parameters: Message, path: str, found: Violations) -> StageParam
         return _read_diffusion(parameters, path, found)
     if isinstance(parameters, generation_pb2.AutoregressiveParameters):
         return AutoregressiveParameters(_given(parameters, "temperature"), _given(parameters, "top_p"))
+    if isinstance(parameters, generation_pb2.CodeParameters):
+        return CodeParameters(
+            temperature=_given(parameters, "temperature"),
+            top_k=_given(parameters, "top_k"),
+            top_p=_given(parameters, "top_p"),
+            guidance=_given(parameters, "guidance"),
+            preview_every_steps=parameters.preview_every_steps,
+        )
     return None
 
 

@@ -33,6 +33,7 @@ class Range:
 
 _TEMPERATURE = Range(0, 10)
 _TOP_P = Range(0, 1, above=True)
+_GUIDANCE = Range(0, 30)
 _COUNT = Range(1, 64)
 
 RANGES: dict[str, Range] = {
@@ -46,7 +47,7 @@ RANGES: dict[str, Range] = {
     "sextant.v1.TextParameters.beams": Range(1),
     "sextant.v1.FillMaskParameters.candidates": Range(1, 100),
     "sextant.v1.DiffusionParameters.steps": Range(1, 1000),
-    "sextant.v1.DiffusionParameters.guidance": Range(0, 30),
+    "sextant.v1.DiffusionParameters.guidance": _GUIDANCE,
     "sextant.v1.DiffusionParameters.eta": Range(0, 1),
     "sextant.v1.GanParameters.truncation": Range(0, 1),
     "sextant.v1.GanParameters.inversion_steps": Range(1, 2000),
@@ -55,6 +56,9 @@ RANGES: dict[str, Range] = {
     "sextant.v1.FlowParameters.temperature": _TEMPERATURE,
     "sextant.v1.AutoregressiveParameters.temperature": _TEMPERATURE,
     "sextant.v1.AutoregressiveParameters.top_p": _TOP_P,
+    "sextant.v1.CodeParameters.temperature": _TEMPERATURE,
+    "sextant.v1.CodeParameters.top_p": _TOP_P,
+    "sextant.v1.CodeParameters.guidance": _GUIDANCE,
     "sextant.v1.GenerateRequest.count": _COUNT,
     "sextant.v1.TransformRequest.count": _COUNT,
     "sextant.v1.TransformRequest.strength": Range(0, 1, above=True),

@@ -128,6 +128,20 @@ class AutoregressiveParameters:
     top_p: float | None = None
 
 
+@dataclass(frozen=True)
+class CodeParameters:
+    """How a transformer over codes samples; None takes the bundle's default. Ranges as in generation.proto.
+
+    `preview_every_steps` asks for a preview in every n-th progress event, 0 for none.
+    """
+
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    guidance: float | None = None
+    preview_every_steps: int = 0
+
+
 StageParameters = (
     TextParameters
     | FillMaskParameters
@@ -136,6 +150,7 @@ StageParameters = (
     | FlowParameters
     | DiffusionParameters
     | AutoregressiveParameters
+    | CodeParameters
 )
 
 
@@ -242,7 +257,8 @@ class Request:
     `budget_s` is the time left when it was sent (None: no deadline); the replica's clock takes over from
     there. `resume_from[i]` events of item i were already delivered by a replica that is gone: the new one
     replays from the seed and does not send them again. Empty: nothing was. With `partial` the time's end brings the
-    best estimates so far, where every item has one, instead of `DeadlineExceeded`.
+    best estimates so far, where every item has one, instead of `DeadlineExceeded`. `trace` is the W3C traceparent of
+    the span that this is part of; "" where nothing is traced.
     """
 
     request_id: str
@@ -251,3 +267,4 @@ class Request:
     budget_s: float | None = None
     resume_from: tuple[int, ...] = ()
     partial: bool = False
+    trace: str = ""

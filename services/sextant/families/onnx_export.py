@@ -55,20 +55,24 @@ def rounded(module: nn.Module) -> nn.Module:
 
 
 def export(
-    module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], *, most_rows: int = 4096
+    module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], *, most_rows: int = 4096, listed: int = 0
 ) -> Exported:
     """`module` as ONNX, compared with itself. `inputs` are examples of several rows, by name and in order.
+
+    The last `listed` of them are those that `forward` takes as *args.
 
     The first axis of all inputs and outputs counts rows, of which there are at most `most_rows`. Errors are the
     largest over all outputs, for one row and for several; the relative one is over the largest magnitude of the output.
     """
     rows = torch.export.Dim("rows", min=1, max=most_rows)
+    shapes = [{0: rows} for _ in inputs]
+    named = len(shapes) - listed
     program = torch.onnx.export(
         module.eval(),
         tuple(inputs.values()),
         input_names=list(inputs),
         output_names=list(outputs),
-        dynamic_shapes=tuple({0: rows} for _ in inputs),
+        dynamic_shapes=(*shapes[:named], *([tuple(shapes[named:])] if listed else [])),
         opset_version=OPSET,
         dynamo=True,
         verbose=False,

@@ -57,6 +57,20 @@ def read_levels(
     return whole
 
 
+def read_mask(mask: Image, height: int, width: int) -> NDArray[np.float32]:
+    """How far each place of a map [height, width] may change, from 0 to 1; a larger mask counts where it is whitest.
+
+    Raises `InvalidRequest` where the mask is not a whole number of times as large as the map.
+    """
+    given = mask.pixels.shape[:2]
+    if given[0] % height or given[1] % width or given[0] // height != given[1] // width:
+        raise InvalidRequest("mask", f"must be {width} x {height} pixels, or a whole number of times as large")
+    grey = read_pixels(mask, ImageSpec(given[0], given[1], 1), "mask")[0]
+    factor = given[0] // height
+    free: NDArray[np.float32] = grey.reshape(height, factor, width, factor).max(axis=(1, 3))
+    return free
+
+
 def to_image(pixels: NDArray[np.floating], field: str = "") -> Image:
     """A network's float[c, h, w] as a picture: to the nearest of 256 levels, what lies outside [0, 1] clipped.
 

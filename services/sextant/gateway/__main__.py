@@ -1,7 +1,6 @@
 """`python -m sextant.gateway`: one gateway, from its environment, until it is told to stop."""
 
 import asyncio
-import logging
 import signal
 import sys
 
@@ -13,9 +12,11 @@ from sextant.gateway.config import GatewayConfig, GatewayConfigError
 from sextant.gateway.guide.keeper import GuideKeeper
 from sextant.gateway.guide.schema import default_guide_path
 from sextant.gateway.hybrid_dispatch import HybridDispatcher
+from sextant.gateway.logs import set_up_logging
 from sextant.gateway.metrics import serve_metrics
 from sextant.gateway.server import Gateway
 from sextant.hybrids.offer import HybridBundles
+from sextant.replicas.tracing import start_tracing, stop_tracing
 
 
 async def run(config: GatewayConfig) -> None:
@@ -28,6 +29,8 @@ async def run(config: GatewayConfig) -> None:
     loop = asyncio.get_running_loop()
     keeper = GuideKeeper(default_guide_path())
     serve_metrics(config.metrics_listen)
+    if config.otlp_endpoint:
+        start_tracing("sextant-gateway", config.otlp_endpoint, config.trace_ratio)
     hybrids = HybridBundles(BundleStore.default(), tuple(name for name in config.hybrids.split(",") if name))
     dispatcher = await RayDispatcher.connect(config.ray_address)
     gateway = Gateway(HybridDispatcher(dispatcher, hybrids), keeper, config)
@@ -37,15 +40,14 @@ async def run(config: GatewayConfig) -> None:
     await stopping.wait()
     await gateway.drain()
     await dispatcher.close()
+    await asyncio.to_thread(stop_tracing)
 
 
 def main() -> int:
     """Exit code 0 after a drain, 1 where the gateway cannot start."""
     try:
         config = GatewayConfig.from_environment()
-        logging.basicConfig(
-            level=config.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-        )
+        set_up_logging(config.log_level, config.log_format)
         # A third less CPU for each event than asyncio's own loop; replicas run on it too.
         uvloop.run(run(config))
     except (SextantError, OSError) as error:

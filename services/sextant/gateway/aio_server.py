@@ -2,7 +2,8 @@
 
 grpcio 1.85.1 decodes the path of every method that is not registered in the loop that accepts calls. Where that fails,
 the loop ends and the server stops listening, for good: one frame from anyone. Here all methods are registered
-beforehand, and calls of others are answered UNIMPLEMENTED before that loop sees them. (`tests/fuzz` found it.)
+beforehand, and calls of others are answered UNIMPLEMENTED, or by what the interceptors say, before that loop sees them.
+(`tests/fuzz` found it.)
 """
 
 import asyncio
@@ -12,9 +13,14 @@ from typing import Any
 import grpc
 from grpc._cython import cygrpc
 
+# What interceptors are told where there is no such method.
+UNKNOWN_METHOD = "unknown"
+
 
 class _AnsweringServer(cygrpc.AioServer):  # type: ignore[misc]
     """Answers calls of unknown methods by itself, whatever their names are."""
+
+    interceptors: tuple[grpc.aio.ServerInterceptor, ...] = ()
 
     async def _request_call(self) -> Any:
         loop = asyncio.get_running_loop()
@@ -22,8 +28,8 @@ class _AnsweringServer(cygrpc.AioServer):  # type: ignore[misc]
         nothing = cygrpc._MethodResolver([], {})
         while True:
             call = await super()._request_call()
-            refusal = cygrpc._handle_rpc("unknown", nothing, (), call, loop, False)
-            task = loop.create_task(cygrpc._schedule_rpc_coro(refusal, call, loop, "unknown"))
+            refusal = cygrpc._handle_rpc(UNKNOWN_METHOD, nothing, self.interceptors, call, loop, False)
+            task = loop.create_task(cygrpc._schedule_rpc_coro(refusal, call, loop, UNKNOWN_METHOD))
             refusals.add(task)
             task.add_done_callback(refusals.discard)
 
@@ -33,7 +39,7 @@ def aio_server(
 ) -> grpc.aio.Server:
     """As `grpc.aio.server`; serves what was given to it by `add_registered_method_handlers` before it starts."""
     original = cygrpc.AioServer
-    cygrpc.AioServer = _AnsweringServer
+    cygrpc.AioServer = type("_Answering", (_AnsweringServer,), {"interceptors": tuple(interceptors)})
     try:
         return grpc.aio.server(options=options, interceptors=interceptors)
     finally:

@@ -18,6 +18,8 @@ from sextant.gateway import metrics, request_ids
 from sextant.gateway.access.admission import CALLER, Caller
 from sextant.gateway.dispatch import StreamStats
 from sextant.gateway.status import abort, code_of, to_status
+from sextant.replicas import tracing
+from sextant.replicas.tracing import Span
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -51,6 +53,7 @@ class Call:
     first_event_s: float | None = None
     stats: StreamStats = field(default_factory=StreamStats)
     caller: Caller | None = None
+    span: Span = field(default_factory=Span)
 
     def elapsed_s(self) -> float:
         """Seconds since the call arrived."""
@@ -112,6 +115,7 @@ class Calls:
     ) -> T:
         """Run `work` as one call: counted, timed, its errors told to the caller."""
         call = Call(task, _request_id(message, context), caller=CALLER.get())
+        call.span = _span(call, context)
         # Read once: it is on the wall clock, which may be set while the call runs; `elapsed_s` is not.
         budget_s = context.time_remaining()
         metrics.IN_FLIGHT.labels(task).inc()
@@ -126,10 +130,11 @@ class Calls:
                 raise Draining("this gateway is stopping")
             wire.check(message)
             return await work(call)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, grpc.aio.InternalError) as gone:
+            # The second is gRPC's word on sending to a caller who is no longer there: that is nobody's fault.
             expired = budget_s is not None and call.elapsed_s() >= budget_s * (1 - _DEADLINE_SLACK) - _DEADLINE_SLACK_S
             code = grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
-            raise
+            raise asyncio.CancelledError from gone
         except Exception as error:
             status = to_status(error, call.request_id)
             code = code_of(status)
@@ -152,6 +157,8 @@ class Calls:
                 raise Draining("this gateway is stopping")
             wire.check(message)
             return await work()
+        except grpc.aio.InternalError as gone:
+            raise asyncio.CancelledError from gone
         except Exception as error:
             await abort(context, to_status(error, request_id))
 
@@ -166,8 +173,37 @@ def _request_id(message: Any, context: Context) -> str:
     return request_ids.request_id_of(context.invocation_metadata(), asked)
 
 
+def _span(call: Call, context: Context) -> Span:
+    """The call's span, below the caller's own where it names one."""
+    given = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
+    parent, state = given.get("traceparent", ""), given.get("tracestate", "")
+    return tracing.begin(str(call.task), parent, state=state, serves=True, request_id=call.request_id)
+
+
+def _fields(call: Call, code: grpc.StatusCode) -> dict[str, object]:
+    """What a log for machines holds of a request. Nothing of what was asked or answered."""
+    waited_s = None if call.stats.started_s is None else max(0.0, call.stats.started_s - call.arrived_s)
+    return {
+        "request_id": call.request_id,
+        "task": str(call.task),
+        "family": call.family,
+        "model": call.model,
+        "code": code.name,
+        "total_s": round(call.elapsed_s(), 6),
+        "queue_s": None if waited_s is None else round(waited_s, 6),
+        "first_event_s": None if call.first_event_s is None else round(call.first_event_s, 6),
+        "retries": call.stats.retries,
+        "key": None if call.caller is None else call.caller.name,
+        "trace_id": call.span.trace_id,
+    }
+
+
 def _observe(call: Call, code: grpc.StatusCode) -> None:
-    log.info("request %s: %s by %s, %s in %.3f s", call.request_id, call.task, call.model, code.name, call.elapsed_s())
+    told = call.request_id, call.task, call.model, code.name, call.elapsed_s()
+    log.info("request %s: %s by %s, %s in %.3f s", *told, extra={"fields": _fields(call, code)})
+    ended_well = code in (grpc.StatusCode.OK, grpc.StatusCode.CANCELLED)
+    call.span.note(family=call.family, model=call.model, retries=call.stats.retries, code=code.name)
+    call.span.end("" if ended_well else code.name)
     place = (call.task, call.family, call.model)
     metrics.REQUESTS.labels(*place, code.name).inc()
     metrics.REQUEST_SECONDS.labels(*place).observe(call.elapsed_s())

@@ -36,6 +36,12 @@ class GatewayConfig(BaseModel):
     # How long running calls may take to finish once the gateway is told to stop, in seconds.
     drain_seconds: float = Field(default=30.0, ge=0, allow_inf_nan=False)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    # Lines for people, or a JSON object a line.
+    log_format: Literal["plain", "json"] = "plain"
+    # Where traces go: an OTLP collector over gRPC, "http://host:4317"; none if not given. And which share of those that
+    # begin here: what a caller traces already is traced here, or not, as the caller says.
+    otlp_endpoint: str = Field(default="", pattern=r"^(https?://.+)?$")
+    trace_ratio: float = Field(default=1.0, ge=0, le=1)
     # TLS, if given: PEM files. With a client CA, callers must show a certificate that it signed.
     tls_certificate: Path | None = None
     tls_key: Path | None = None

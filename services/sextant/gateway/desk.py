@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from sextant.contract.errors import DeadlineExceeded
+from sextant.contract.errors import DeadlineExceeded, Overloaded
 from sextant.contract.events import Event, FinishReason, Result
 from sextant.contract.tasks import DiffusionParameters, Task
 from sextant.gateway import metrics
@@ -22,6 +22,8 @@ from sextant.gateway.intents import Intents
 from sextant.gateway.shadows import Shadows
 from sextant.replicas.served import ServedModel
 
+# For a part of the time that a full queue takes to drain, at most this, what it would refuse is refused here.
+_FULL_PART, _FULL_S = 0.2, 0.1
 _ENDED = 0.95  # of a deadline: what ends after that was ended by it
 _LONGER = 1.5
 
@@ -37,6 +39,16 @@ class Work:
     learns: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Full:
+    """A queue's refusal of so many items, of a model of `family`; it holds for new ones until `until_s`."""
+
+    error: Overloaded
+    family: str
+    count: int
+    until_s: float
+
+
 class Desk:
     """One gateway's decisions."""
 
@@ -45,6 +57,7 @@ class Desk:
         self._router = Router(keeper.guide, {})
         self._live = Live()
         self._in_flight: Counter[str] = Counter()
+        self._full: dict[str, Full] = {}
         self._shadows = Shadows(dispatcher, self._in_flight.total)
         self.intents = Intents(dispatcher)
 
@@ -72,6 +85,19 @@ class Desk:
         live = replace(self._live, in_flight=dict(self._in_flight), now_s=time.monotonic())
         return self._router.decide(wanted, live)
 
+    def full(self, model: str, count: int) -> Full | None:
+        """The refusal of as few items by a model's queue just now: cheaper than to ask it again at once.
+
+        For one item it can be known before anything of a request is read. A queue is far from empty when this is over.
+        """
+        full = self._full.get(model)
+        if full is None or count < full.count:
+            return None
+        if time.monotonic() < full.until_s:
+            return full
+        del self._full[model]
+        return None
+
     async def followed(
         self, work: Work, request_id: str, tasks: Sequence[Task], batches: AsyncGenerator[Sequence[Event], None]
     ) -> AsyncGenerator[Sequence[Event], None]:
@@ -92,6 +118,10 @@ class Desk:
                     if shadowed is not None:
                         shadowed.keep(results)
                     yield batch
+        except Overloaded as error:
+            until_s = time.monotonic() + min(_FULL_S, _FULL_PART * error.retry_after_s)
+            self._full[model] = Full(error, work.choice.family, count, until_s)
+            raise
         except (asyncio.CancelledError, GeneratorExit, DeadlineExceeded):
             self._learn_of_lateness(work, others, taken_in_s)
             raise

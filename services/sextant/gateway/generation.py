@@ -11,7 +11,14 @@ from typing import Any, TypeVar
 import sextant
 from sextant.bundles.manifest import HYBRID
 from sextant.contract import to_wire
-from sextant.contract.errors import BundleRefused, InvalidRequest, NoRoute, SextantError, UnsupportedTask
+from sextant.contract.errors import (
+    BundleRefused,
+    InvalidRequest,
+    NoRoute,
+    Overloaded,
+    SextantError,
+    UnsupportedTask,
+)
 from sextant.contract.events import Chunk, Event, Likelihood, Result
 from sextant.contract.from_wire import parameters_family
 from sextant.contract.media import Audio, Image, Latent
@@ -28,6 +35,7 @@ from sextant.gateway.guide.decision import Decision, Wanted
 from sextant.gateway.intents import Understood, is_explicit, spelled_out
 from sextant.gateway.interpolation import check_path, frames
 from sextant.gateway.plans import Plan, Planner
+from sextant.replicas import tracing
 from sextant.replicas.served import ServedModel, ServedStage
 
 W = TypeVar("W", media_pb2.Media, generation_pb2.Likelihood)
@@ -213,6 +221,7 @@ class GenerationServicer:
 
     async def _decide(self, call: Call, message: Any, context: Context, planner: Planner) -> _Answer:
         """Understand the message and choose the model. Raises what the caller must be told."""
+        self._check_room(call, message.options.model, 1)
         message, understood = await self._in_fields(call.task, message, context)
         if any(field_.name in _MEDIA_FIELDS for field_, _ in message.ListFields()):
             # Media are decoded here, which takes time that the other streams need.
@@ -225,8 +234,11 @@ class GenerationServicer:
             raise BundleRefused(named, refused)
         models = self._dispatcher.models()
         wanted = replace(plan.wanted, deadline_s=context.time_remaining(), lots=lots_of(seed))
+        span = tracing.begin("decide", call.span.traceparent)
         decision = self._desk.decide(models, wanted)
         choice = decision.choice
+        span.note(model=choice.model if choice else "", rule=decision.rule.name if decision.rule else "")
+        span.end()
         if choice is None:
             if wanted.model:
                 raise UnsupportedTask(wanted.model, decision.explanation)
@@ -234,6 +246,7 @@ class GenerationServicer:
             raise NoRoute(_why_not(decision))
         served = models[choice.model]
         call.family, call.model = served.manifest.family, choice.model
+        self._check_room(call, choice.model, wanted.count)
         note_decision(decision)
         _check_parameters(message, served)
         if plan.path is not None:
@@ -241,6 +254,13 @@ class GenerationServicer:
         plan = replace(plan, tasks=in_its_tier(plan.tasks, choice))
         work = Work(wanted, decision, choice, time.monotonic(), learns=not wanted.encodes)
         return _Answer(call, plan, seed, served, work, understood)
+
+    def _check_room(self, call: Call, model: str, count: int) -> None:
+        """Raises `Overloaded` where the model's queue has just refused as few items."""
+        full = self._desk.full(model, count)
+        if full is not None:
+            call.family, call.model = full.family, model
+            raise Overloaded(str(full.error), full.error.retry_after_s)
 
     async def _in_fields(self, task: TaskKind, message: Any, context: Context) -> tuple[Any, Understood | None]:
         """The request with what its plain words mean put into its fields, where it says nothing else."""
@@ -266,7 +286,8 @@ class GenerationServicer:
             if plan.partial and budget_s is not None:
                 # The estimate still has to be encoded and sent.
                 budget_s -= min(_WAY_BACK * budget_s, _WAY_BACK_S)
-            request = Request(call.request_id, call.model, tasks, budget_s, partial=plan.partial)
+            trace = call.span.traceparent
+            request = Request(call.request_id, call.model, tasks, budget_s, partial=plan.partial, trace=trace)
             return self._dispatcher.stream(request, call.stats)
 
         batches = stream(plan.tasks) if plan.path is None else frames(plan.path, answer.seed, stream)

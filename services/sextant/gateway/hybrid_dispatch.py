@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence, Set
 from contextlib import aclosing
+from dataclasses import replace
 
 from sextant.contract.errors import BundleRefused
 from sextant.contract.events import Event
@@ -10,7 +11,9 @@ from sextant.gateway.dispatch import Dispatcher, StreamStats
 from sextant.hybrids.execution import Execution
 from sextant.hybrids.hybrid import Hybrid
 from sextant.hybrids.offer import HybridBundles, Waiting
+from sextant.replicas import tracing
 from sextant.replicas.served import ServedModel, hybrid_of
+from sextant.replicas.tracing import Span
 
 
 class HybridDispatcher:
@@ -72,11 +75,17 @@ class HybridDispatcher:
     async def _stage(self, request: Request, stats: StreamStats) -> AsyncGenerator[Sequence[Event], None]:
         """One stage's request; what is learnt of it goes into the figures of the whole."""
         own = StreamStats()
+        span = Span()
+        if request.trace:
+            stage = request.request_id.rpartition("/")[2]
+            span = tracing.begin(f"stage {stage}", request.trace, model=request.model)
+            request = replace(request, trace=span.traceparent)
         try:
             async with aclosing(self._stages.stream(request, own)) as batches:
                 async for batch in batches:
                     yield batch
         finally:
+            span.end()
             stats.retries += own.retries
             stats.answered |= own.answered
             if own.started_s is not None and (stats.started_s is None or own.started_s < stats.started_s):

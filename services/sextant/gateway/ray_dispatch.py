@@ -18,10 +18,12 @@ from sextant.contract.events import Event, Result
 from sextant.contract.tasks import Request
 from sextant.gateway.dispatch import StreamStats
 from sextant.gateway.replica import Replica
+from sextant.replicas import tracing
 from sextant.replicas.environment import set_ray_environment
 from sextant.replicas.link import LinkLost, Stranger
 from sextant.replicas.messages import Introduction
 from sextant.replicas.served import ServedModel
+from sextant.replicas.tracing import Span
 
 set_ray_environment()
 
@@ -109,7 +111,14 @@ class RayDispatcher:
             replica = self._choose(request.model, digest) or await self._first_to_come(request.model, digest, deadline)
             served = replica.introduction.offer.models[request.model]
             budget = None if deadline is None else deadline - time.monotonic()
-            attempt = dataclasses.replace(request, budget_s=budget, resume_from=tuple(delivered))
+            span = Span()
+            if request.trace:
+                replica_id = replica.introduction.replica_id
+                span = tracing.begin("attempt", request.trace, model=request.model, replica=replica_id)
+            attempt = dataclasses.replace(
+                request, budget_s=budget, resume_from=tuple(delivered), trace=span.traceparent
+            )
+            lost_by = ""
             try:
                 async with contextlib.aclosing(replica.stream(attempt)) as batches:
                     async for batch in batches:
@@ -122,11 +131,14 @@ class RayDispatcher:
                         yield batch
                 return
             except _LOST as lost:
+                lost_by = str(lost)
                 stats.retries += 1
                 log.warning("request %s lost its replica: %s", request.request_id, lost)
                 if stats.retries > _MOST_RETRIES:
                     raise ModelUnavailable(f"{request.model} lost {stats.retries} replicas in a row") from lost
                 await asyncio.sleep(_RETRY_PAUSE_S * stats.retries * random.uniform(0.5, 1.5))
+            finally:
+                span.end(lost_by)
 
     def _choose(self, model: str, digest: str | None) -> Replica | None:
         """Of two that have the model, the one with fewer streams of this gateway (power of two choices).

@@ -10,7 +10,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from sextant.contract.errors import SextantError
 from sextant.contract.v1 import generation_pb2, guide_pb2, models_pb2
@@ -28,6 +28,7 @@ from sextant.gateway.generation import GenerationServicer
 from sextant.gateway.guide.keeper import GuideKeeper
 from sextant.gateway.guide_service import GuideServicer
 from sextant.gateway.models_service import ModelsServicer
+from sextant.gateway.strangers import Careful
 from sextant.gateway.watched_files import look_again
 
 log = logging.getLogger(__name__)
@@ -74,11 +75,11 @@ class Gateway:
             self._server.add_registered_method_handlers(descriptor.full_name, self._handlers(descriptor, servicer))
         self._services = ["", *(descriptor.full_name for descriptor in servicers)]
         self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        careful = Careful(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, careful)
         if config.reflection != "off":
-            reflection.enable_server_reflection(
-                [*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
-            )
+            told = [*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME]
+            reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(told), careful)
         self._health_task: asyncio.Task[None] | None = None
         self._watches: list[asyncio.Task[None]] = []
         self.port = 0

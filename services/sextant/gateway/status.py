@@ -1,5 +1,6 @@
 """The one place where our errors become gRPC's: code, and details that machines can read."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -39,8 +40,11 @@ def code_of(status: status_pb2.Status) -> grpc.StatusCode:
 
 
 async def abort(context: Any, status: status_pb2.Status) -> NoReturn:
-    """End the call with `status` and its details. Always raises, as gRPC's abort does."""
-    await context.abort_with_status(rpc_status.to_status(status))
+    """End the call with `status` and its details. Always raises, as gRPC's abort does; a cancel where nobody hears."""
+    try:
+        await context.abort_with_status(rpc_status.to_status(status))
+    except grpc.aio.InternalError as gone:
+        raise asyncio.CancelledError from gone
     raise AssertionError("abort_with_status raises")
 
 

@@ -72,7 +72,7 @@ class _Checker:
         if stage.task is TaskKind.INTERPOLATE:
             self._refuse(f"stage {name}: a path is no stage")
         try:
-            parse_parameters(manifest.family, stage.parameters)
+            parse_parameters(manifest, stage.parameters)
         except ValueError as error:
             self._refuse(f"stage {name}: parameters: {error}")
 

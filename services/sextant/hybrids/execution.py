@@ -151,7 +151,9 @@ class Execution(AsyncIterator[Sequence[Event]]):
         if partial and budget_s is not None and name != graph.answer:
             budget_s *= 1 - _PARTIAL_RESERVE
         request_id = f"{self._request.request_id}/{name}"
-        return Request(request_id, graph.stages[name].model, tuple(tasks), budget_s, partial=partial)
+        return Request(
+            request_id, graph.stages[name].model, tuple(tasks), budget_s, partial=partial, trace=self._request.trace
+        )
 
     def _left_s(self) -> float | None:
         """The time that is left. Raises `DeadlineExceeded` where there is none."""

@@ -61,9 +61,7 @@ def build_hybrid(manifest: Manifest, models: Mapping[str, Manifest]) -> Hybrid:
 
 def _plan(bundle: str, kind: TaskKind, graph: Graph, models: Mapping[str, Manifest]) -> Plan:
     order = check_graph(bundle, kind, graph, models)
-    parameters = {
-        name: parse_parameters(models[stage.model].family, stage.parameters) for name, stage in graph.stages.items()
-    }
+    parameters = {name: parse_parameters(models[stage.model], stage.parameters) for name, stage in graph.stages.items()}
     spaces = {edge.source: edge.space for edge in graph.edges if edge.request_part is None and edge.space is not None}
     if graph.choose is not None and len(graph.choose.by) == 2:
         first, second = (

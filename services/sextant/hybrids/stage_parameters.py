@@ -5,9 +5,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from sextant.bundles.manifest import Manifest
 from sextant.bundles.verify import explain
 from sextant.contract.tasks import (
     AutoregressiveParameters,
+    CodeParameters,
     DiffusionParameters,
     FlowParameters,
     GanParameters,
@@ -24,13 +26,16 @@ _OF_FAMILY: dict[str, type[StageParameters]] = {
     "diffusion": DiffusionParameters,
     "autoregressive": AutoregressiveParameters,
 }
+# Of a family with several kinds, those that take others.
+_OF_ARCHITECTURE: dict[str, type[StageParameters]] = {"code-transformer": CodeParameters}
 
 
-def parse_parameters(family: str, given: dict[str, Any]) -> StageParameters | None:
-    """The parameters of a stage of that family, None where none are given. ValueError says what is wrong."""
+def parse_parameters(model: Manifest, given: dict[str, Any]) -> StageParameters | None:
+    """The parameters of a stage of that model, None where none are given. ValueError says what is wrong."""
     if not given:
         return None
-    kind = _OF_FAMILY.get(family)
+    family = model.family
+    kind = _OF_ARCHITECTURE.get(model.architecture) or _OF_FAMILY.get(family)
     if kind is None:
         raise ValueError(f"a {family} takes no parameters")
     known = [field.name for field in fields(kind)]

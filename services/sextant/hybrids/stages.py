@@ -22,7 +22,9 @@ _FIELDS = {
     "conditions": "conditions.media",
     "negative": "conditions.negative",
 }
-_PARAMETERS = frozenset({"parameters", "text", "fill_mask", "gan", "vae", "flow", "diffusion", "autoregressive"})
+_PARAMETERS = frozenset(
+    {"parameters", "text", "fill_mask", "gan", "vae", "flow", "diffusion", "autoregressive", "codes"}
+)
 
 
 def check_request(plan: Plan, task: Task, own_size: Size) -> None:

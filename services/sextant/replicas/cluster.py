@@ -37,6 +37,7 @@ def _application(family: str, config: ClusterConfig) -> serve.Application:
         FamilyReplica,
         name=family,
         num_replicas=options.replicas,
+        max_surge_percent=options.surge_percent,
         ray_actor_options={
             "num_cpus": options.num_cpus,
             "num_gpus": options.num_gpus,

@@ -8,6 +8,7 @@ from sextant.contract.events import Event
 from sextant.contract.tasks import Request
 from sextant.hybrids.execution import Execution
 from sextant.hybrids.hybrid import Hybrid
+from sextant.replicas.tracing import TracedStream, begin_run
 from sextant.runtime.runner import SchedulerRunner
 
 
@@ -81,7 +82,8 @@ class HybridRunner:
         runner = self._stages.get(request.model)
         if runner is None:
             raise ModelNotFound(request.model, tuple(self._stages))
-        events, seen = runner.submit(request), 0
+        span, seen = begin_run(request), 0
+        events = runner.submit(request) if span.span is None else TracedStream(runner.submit(request), span)
         try:
             yield ()
             async for batch in events:

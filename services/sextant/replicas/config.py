@@ -34,6 +34,10 @@ class FamilyConfig(_Strict):
     # other families' replicas, each asked by the gateway. The bytes are the same.
     co_located: bool = False
     replicas: int = Field(default=1, ge=1, le=256)
+    # Replicas that a change may start beyond `replicas` before it stops old ones, in percent of them. They need room:
+    # where there is none (a worker container has room for one replica), the change would wait for ever. With 0 old ones
+    # go first, and with a single replica requests wait until the new one is warm.
+    surge_percent: int = Field(default=0, ge=0, le=100)
     # Ray's logical resources for each replica. A fraction of a GPU shares it, but does not isolate its memory.
     num_cpus: float = Field(default=1.0, ge=0)
     num_gpus: float = Field(default=0.0, ge=0)
@@ -127,8 +131,8 @@ class ClusterConfig(_Strict):
         return self.model_copy(update={"families": {family: self.families[family]}})
 
     def version(self, family: str) -> str:
-        """What identifies a replica of `family`: it changes with all that a replica depends on, their number apart."""
-        told = self.only(family).model_dump_json(exclude={"families": {family: {"replicas"}}})
+        """What identifies a replica of `family`: it changes with all that one depends on, not with their number."""
+        told = self.only(family).model_dump_json(exclude={"families": {family: {"replicas", "surge_percent"}}})
         return hashlib.sha256(f"{sextant.__version__} {told}".encode()).hexdigest()[:16]
 
     @classmethod

@@ -13,6 +13,7 @@ from sextant.replicas.door import Door
 from sextant.replicas.host import ModelHost
 from sextant.replicas.messages import Introduction
 from sextant.replicas.metrics import serve_metrics
+from sextant.replicas.tracing import start_tracing, stop_tracing
 
 _LOOPBACK = "127.0.0.1"
 # Within what Serve gives a replica that has to go (`cluster.STOP_S`).
@@ -25,6 +26,8 @@ class FamilyReplica:
     # Serve awaits an async constructor.
     async def __init__(self, family: str, config: ClusterConfig) -> None:  # type: ignore[misc]
         logging.getLogger("sextant").setLevel(logging.INFO)
+        if endpoint := os.environ.get("SEXTANT_OTLP_ENDPOINT"):
+            start_tracing(f"sextant-{family}", endpoint)
         store = BundleStore([*config.bundle_directories, *BundleStore.default().directories])
         self._host = await ModelHost.load(config.implementation(family), config.families[family], store)
         self._metrics = serve_metrics(config.replica_metrics_host, config.replica_metrics_port)
@@ -57,3 +60,4 @@ class FamilyReplica:
     async def __del__(self) -> None:
         """Called by Serve when this replica has to go, in an upgrade say: streams that are open may end."""
         await self._door.leave(_LEAVE_S)
+        stop_tracing()

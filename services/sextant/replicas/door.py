@@ -11,12 +11,13 @@ from sextant.replicas.co_located import HybridStream
 from sextant.replicas.host import ModelHost
 from sextant.replicas.link import Link, LinkLost, Stranger, receive_caller
 from sextant.replicas.messages import Acknowledge, Close, Ended, Events, Failed, Leaving, Open, Ping, Pong, Taken
+from sextant.replicas.tracing import TracedStream
 from sextant.runtime.runner import EventStream
 
 log = logging.getLogger(__name__)
 
 _KEY_BYTES = 32
-_Stream = EventStream | HybridStream
+_Stream = EventStream | HybridStream | TracedStream
 
 
 class Door:

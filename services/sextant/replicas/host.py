@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime as ort
@@ -18,6 +19,7 @@ from sextant.replicas.co_located import HybridRunner, HybridStream
 from sextant.replicas.config import FamilyConfig
 from sextant.replicas.metrics import observe_model
 from sextant.replicas.served import Offer, ServedModel, hybrid_of
+from sextant.replicas.tracing import TracedStream, begin_run
 from sextant.runtime.processor import processor_name
 from sextant.runtime.runner import EventStream, SchedulerRunner
 from sextant.runtime.scheduler import StepScheduler
@@ -60,12 +62,19 @@ class ModelHost:
         runners = {**loading.stages, **runners}
         return cls(Offer(models, {name: refusal.reason for name, refusal in refused.items()}), runners)
 
-    def submit(self, request: Request) -> EventStream | HybridStream:
+    def submit(self, request: Request) -> EventStream | HybridStream | TracedStream:
         """Start a request. Raises `ModelNotFound`, `Overloaded` or `Draining` at once."""
         runner = self._runners.get(request.model)
         if runner is None:
             raise ModelNotFound(request.model, tuple(self._runners))
-        return runner.submit(request)
+        span = begin_run(request)
+        if span.span is None:
+            return runner.submit(request)
+        try:
+            return TracedStream(runner.submit(replace(request, trace=span.traceparent)), span)
+        except SextantError as error:
+            span.end(type(error).__name__)
+            raise
 
     def check(self) -> None:
         """Raises `SextantError` where a scheduler has stopped, so that the replica gets replaced."""

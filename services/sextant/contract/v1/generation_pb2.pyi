@@ -201,6 +201,20 @@ class AutoregressiveParameters(_message.Message):
     top_p: float
     def __init__(self, temperature: _Optional[float] = ..., top_p: _Optional[float] = ...) -> None: ...
 
+class CodeParameters(_message.Message):
+    __slots__ = ("temperature", "top_k", "top_p", "guidance", "preview_every_steps")
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
+    TOP_P_FIELD_NUMBER: _ClassVar[int]
+    GUIDANCE_FIELD_NUMBER: _ClassVar[int]
+    PREVIEW_EVERY_STEPS_FIELD_NUMBER: _ClassVar[int]
+    temperature: float
+    top_k: int
+    top_p: float
+    guidance: float
+    preview_every_steps: int
+    def __init__(self, temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., guidance: _Optional[float] = ..., preview_every_steps: _Optional[int] = ...) -> None: ...
+
 class HybridParameters(_message.Message):
     __slots__ = ("stages",)
     class StagesEntry(_message.Message):
@@ -215,23 +229,25 @@ class HybridParameters(_message.Message):
     def __init__(self, stages: _Optional[_Mapping[str, StageParameters]] = ...) -> None: ...
 
 class StageParameters(_message.Message):
-    __slots__ = ("text", "diffusion", "gan", "vae", "flow", "autoregressive")
+    __slots__ = ("text", "diffusion", "gan", "vae", "flow", "autoregressive", "codes")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     DIFFUSION_FIELD_NUMBER: _ClassVar[int]
     GAN_FIELD_NUMBER: _ClassVar[int]
     VAE_FIELD_NUMBER: _ClassVar[int]
     FLOW_FIELD_NUMBER: _ClassVar[int]
     AUTOREGRESSIVE_FIELD_NUMBER: _ClassVar[int]
+    CODES_FIELD_NUMBER: _ClassVar[int]
     text: TextParameters
     diffusion: DiffusionParameters
     gan: GanParameters
     vae: VaeParameters
     flow: FlowParameters
     autoregressive: AutoregressiveParameters
-    def __init__(self, text: _Optional[_Union[TextParameters, _Mapping]] = ..., diffusion: _Optional[_Union[DiffusionParameters, _Mapping]] = ..., gan: _Optional[_Union[GanParameters, _Mapping]] = ..., vae: _Optional[_Union[VaeParameters, _Mapping]] = ..., flow: _Optional[_Union[FlowParameters, _Mapping]] = ..., autoregressive: _Optional[_Union[AutoregressiveParameters, _Mapping]] = ...) -> None: ...
+    codes: CodeParameters
+    def __init__(self, text: _Optional[_Union[TextParameters, _Mapping]] = ..., diffusion: _Optional[_Union[DiffusionParameters, _Mapping]] = ..., gan: _Optional[_Union[GanParameters, _Mapping]] = ..., vae: _Optional[_Union[VaeParameters, _Mapping]] = ..., flow: _Optional[_Union[FlowParameters, _Mapping]] = ..., autoregressive: _Optional[_Union[AutoregressiveParameters, _Mapping]] = ..., codes: _Optional[_Union[CodeParameters, _Mapping]] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("options", "output", "prompt", "chat", "conditions", "size", "count", "encoding", "text", "diffusion", "gan", "vae", "flow", "autoregressive", "hybrid")
+    __slots__ = ("options", "output", "prompt", "chat", "conditions", "size", "count", "encoding", "text", "diffusion", "gan", "vae", "flow", "autoregressive", "hybrid", "codes")
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
@@ -247,6 +263,7 @@ class GenerateRequest(_message.Message):
     FLOW_FIELD_NUMBER: _ClassVar[int]
     AUTOREGRESSIVE_FIELD_NUMBER: _ClassVar[int]
     HYBRID_FIELD_NUMBER: _ClassVar[int]
+    CODES_FIELD_NUMBER: _ClassVar[int]
     options: Options
     output: _media_pb2.Modality
     prompt: str
@@ -262,7 +279,8 @@ class GenerateRequest(_message.Message):
     flow: FlowParameters
     autoregressive: AutoregressiveParameters
     hybrid: HybridParameters
-    def __init__(self, options: _Optional[_Union[Options, _Mapping]] = ..., output: _Optional[_Union[_media_pb2.Modality, str]] = ..., prompt: _Optional[str] = ..., chat: _Optional[_Union[Chat, _Mapping]] = ..., conditions: _Optional[_Union[Conditions, _Mapping]] = ..., size: _Optional[_Union[Size, _Mapping]] = ..., count: _Optional[int] = ..., encoding: _Optional[_Union[Encoding, _Mapping]] = ..., text: _Optional[_Union[TextParameters, _Mapping]] = ..., diffusion: _Optional[_Union[DiffusionParameters, _Mapping]] = ..., gan: _Optional[_Union[GanParameters, _Mapping]] = ..., vae: _Optional[_Union[VaeParameters, _Mapping]] = ..., flow: _Optional[_Union[FlowParameters, _Mapping]] = ..., autoregressive: _Optional[_Union[AutoregressiveParameters, _Mapping]] = ..., hybrid: _Optional[_Union[HybridParameters, _Mapping]] = ...) -> None: ...
+    codes: CodeParameters
+    def __init__(self, options: _Optional[_Union[Options, _Mapping]] = ..., output: _Optional[_Union[_media_pb2.Modality, str]] = ..., prompt: _Optional[str] = ..., chat: _Optional[_Union[Chat, _Mapping]] = ..., conditions: _Optional[_Union[Conditions, _Mapping]] = ..., size: _Optional[_Union[Size, _Mapping]] = ..., count: _Optional[int] = ..., encoding: _Optional[_Union[Encoding, _Mapping]] = ..., text: _Optional[_Union[TextParameters, _Mapping]] = ..., diffusion: _Optional[_Union[DiffusionParameters, _Mapping]] = ..., gan: _Optional[_Union[GanParameters, _Mapping]] = ..., vae: _Optional[_Union[VaeParameters, _Mapping]] = ..., flow: _Optional[_Union[FlowParameters, _Mapping]] = ..., autoregressive: _Optional[_Union[AutoregressiveParameters, _Mapping]] = ..., hybrid: _Optional[_Union[HybridParameters, _Mapping]] = ..., codes: _Optional[_Union[CodeParameters, _Mapping]] = ...) -> None: ...
 
 class FillMaskParameters(_message.Message):
     __slots__ = ("candidates",)
@@ -271,7 +289,7 @@ class FillMaskParameters(_message.Message):
     def __init__(self, candidates: _Optional[int] = ...) -> None: ...
 
 class TransformRequest(_message.Message):
-    __slots__ = ("options", "source", "prompt", "conditions", "mask", "strength", "count", "encoding", "fill_mask", "diffusion", "gan", "autoregressive", "hybrid")
+    __slots__ = ("options", "source", "prompt", "conditions", "mask", "strength", "count", "encoding", "fill_mask", "diffusion", "gan", "autoregressive", "hybrid", "codes")
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
@@ -285,6 +303,7 @@ class TransformRequest(_message.Message):
     GAN_FIELD_NUMBER: _ClassVar[int]
     AUTOREGRESSIVE_FIELD_NUMBER: _ClassVar[int]
     HYBRID_FIELD_NUMBER: _ClassVar[int]
+    CODES_FIELD_NUMBER: _ClassVar[int]
     options: Options
     source: _media_pb2.Media
     prompt: str
@@ -298,7 +317,8 @@ class TransformRequest(_message.Message):
     gan: GanParameters
     autoregressive: AutoregressiveParameters
     hybrid: HybridParameters
-    def __init__(self, options: _Optional[_Union[Options, _Mapping]] = ..., source: _Optional[_Union[_media_pb2.Media, _Mapping]] = ..., prompt: _Optional[str] = ..., conditions: _Optional[_Union[Conditions, _Mapping]] = ..., mask: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., strength: _Optional[float] = ..., count: _Optional[int] = ..., encoding: _Optional[_Union[Encoding, _Mapping]] = ..., fill_mask: _Optional[_Union[FillMaskParameters, _Mapping]] = ..., diffusion: _Optional[_Union[DiffusionParameters, _Mapping]] = ..., gan: _Optional[_Union[GanParameters, _Mapping]] = ..., autoregressive: _Optional[_Union[AutoregressiveParameters, _Mapping]] = ..., hybrid: _Optional[_Union[HybridParameters, _Mapping]] = ...) -> None: ...
+    codes: CodeParameters
+    def __init__(self, options: _Optional[_Union[Options, _Mapping]] = ..., source: _Optional[_Union[_media_pb2.Media, _Mapping]] = ..., prompt: _Optional[str] = ..., conditions: _Optional[_Union[Conditions, _Mapping]] = ..., mask: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., strength: _Optional[float] = ..., count: _Optional[int] = ..., encoding: _Optional[_Union[Encoding, _Mapping]] = ..., fill_mask: _Optional[_Union[FillMaskParameters, _Mapping]] = ..., diffusion: _Optional[_Union[DiffusionParameters, _Mapping]] = ..., gan: _Optional[_Union[GanParameters, _Mapping]] = ..., autoregressive: _Optional[_Union[AutoregressiveParameters, _Mapping]] = ..., hybrid: _Optional[_Union[HybridParameters, _Mapping]] = ..., codes: _Optional[_Union[CodeParameters, _Mapping]] = ...) -> None: ...
 
 class InterpolateRequest(_message.Message):
     __slots__ = ("options", "start", "end", "frames", "path", "traverse_index", "conditions", "encoding")

@@ -23,7 +23,7 @@ from sextant.families.diffusion.denoising import Denoising, Guidance, Known, gui
 from sextant.families.labels import read_class
 from sextant.families.latents import finite_float32, read_latent
 from sextant.families.overflow import refuse_overflow
-from sextant.families.pixels import ImageSpec, read_pixels, to_image
+from sextant.families.pixels import read_mask, read_pixels, to_image
 from sextant.families.row_states import Rows, open_network
 from sextant.families.unread import check_size, read_parameters, refuse_unread
 from sextant.runtime.rng import RequestRng
@@ -207,13 +207,7 @@ class ConditionedSampler(DenoisingSampler[ConditionedConfig]):
         shape = self._config.shape
         if len(shape) != 3:
             raise InvalidRequest("mask", "this model has no places to mask")
-        height, width = mask.pixels.shape[:2]
-        if height % shape[1] or width % shape[2] or height // shape[1] != width // shape[2]:
-            raise InvalidRequest("mask", f"must be {shape[2]} x {shape[1]} pixels, or a whole number of times as large")
-        grey = read_pixels(mask, ImageSpec(height, width, 1), "mask")[0]
-        factor = height // shape[1]
-        free: Array = grey.reshape(shape[1], factor, shape[2], factor).max(axis=(1, 3))[None]
-        return free
+        return read_mask(mask, shape[1], shape[2])[None]
 
     def _show(self) -> Callable[[Array], Media]:
         latent = self._config.latent

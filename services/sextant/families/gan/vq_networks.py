@@ -1,6 +1,6 @@
 """The networks of a VQ-GAN (Esser et al. 2021): a picture to a small map of codes and back. Training and export only.
 
-A code stands for the nearest of `size` learnt vectors (van den Oord et al. 2017). Both ways are convolutions alone, of a
+A code stands for the nearest of `size` learnt vectors (van den Oord et al. 2017). Both ways are convolutions alone, of
 short reach: what a code says is of its own place and the two around it, so that a picture can be kept in part.
 """
 

@@ -3,7 +3,8 @@
 Reading order for decoders: `sampler`, `generating` and `scoring`, `decoder_network`, `kv_slots`, `decoder_graph`,
 and `reference` for the mathematics. For encoder-decoders: `seq2seq_sampler`, `seq2seq_states`, `beams`,
 `seq2seq_graph` and `seq2seq_reference`. `clip_sampler` reads texts for pictures that are conditioned
-on them; `tower_sampler` looks at pictures, to where their captions lie.
+on them; `tower_sampler` looks at pictures, to where their captions lie. `codes_sampler` and `codes_drawing` make codes
+of pictures, place after place; `codes_networks` is their torch side.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ ENCODERS = frozenset({"bert"})
 SEQ2SEQ = frozenset({"t5"})
 CLIP_TEXT = frozenset({"clip-text"})
 TOWERS = frozenset({"image-tower"})
+CODES = frozenset({"code-transformer"})
 
 
 class TransformerFamily:
@@ -49,7 +51,11 @@ class TransformerFamily:
             from sextant.families.transformer.tower_sampler import TowerSampler
 
             return TowerSampler.load(bundle, config)
-        known = ", ".join(sorted(DECODERS | ENCODERS | SEQ2SEQ | CLIP_TEXT | TOWERS))
+        if bundle.manifest.architecture in CODES:
+            from sextant.families.transformer.codes_sampler import CodeSampler
+
+            return CodeSampler.load(bundle, config)
+        known = ", ".join(sorted(DECODERS | ENCODERS | SEQ2SEQ | CLIP_TEXT | TOWERS | CODES))
         reason = f"transformers of architecture {bundle.manifest.architecture!r} are unknown; known: {known}"
         raise BundleRefused(bundle.manifest.name, reason)
 
@@ -71,6 +77,10 @@ class TransformerFamily:
             from sextant.families.transformer.tower_sampler import warm_up as tower_warm_up
 
             return tower_warm_up(bundle)
+        if bundle.manifest.architecture in CODES:
+            from sextant.families.transformer.codes_sampler import warm_up as codes_warm_up
+
+            return codes_warm_up(bundle)
         few = TextParameters(max_tokens=1, temperature=1.0, continue_prompt=True)
         some = TextParameters(max_tokens=4, temperature=1.0, continue_prompt=True, ignore_end_of_text=True)
         return (

@@ -13,6 +13,7 @@ from sextant.gateway import metrics
 from sextant.gateway.access.keeper import KeyKeeper
 from sextant.gateway.access.limits import Allowance
 from sextant.gateway.access.scopes import allows, group_of
+from sextant.gateway.aio_server import UNKNOWN_METHOD
 from sextant.gateway.request_ids import request_id_of
 from sextant.gateway.status import abort, to_status
 
@@ -55,7 +56,7 @@ class Admission(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         name = ""
         try:
             name, allowance = self._keys.authenticated(_token(call.invocation_metadata))
-            if not allows(allowance.key.scopes, method):
+            if method != UNKNOWN_METHOD and not allows(allowance.key.scopes, method):
                 raise PermissionDenied(name, group_of(method))
             allowance.take()
         except SextantError as error:

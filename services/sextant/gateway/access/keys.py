@@ -73,8 +73,9 @@ class KeyFile(BaseModel):
 
     def authenticated(self, token: str, now: datetime) -> tuple[str, ApiKey]:
         """The name and entry of a key that somebody shows. Raises `Unauthenticated`."""
-        _, name, secret = parts if len(parts := token.split(".")) == 3 and parts[0] == _PREFIX else ("", "", "")
-        key = self.keys.get(name)
+        prefix, _, rest = token.partition(".")
+        name, _, secret = rest.partition(".")
+        key = self.keys.get(name) if prefix == _PREFIX else None
         if not hmac.compare_digest(_sha256(secret), _NOBODY if key is None else key.sha256) or key is None:
             raise Unauthenticated("this API key is not known here")
         if key.is_expired(now):

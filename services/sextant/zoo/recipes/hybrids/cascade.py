@@ -128,7 +128,7 @@ RECIPES = (
         data=_small_and_words,
         build=_build_small,
         publish=_publish_small,
-        steps=10_000,
+        steps=2_500,
         batch=64,
     ),
     Recipe(
@@ -138,7 +138,7 @@ RECIPES = (
         data=_large,
         build=_build_enlarger,
         publish=_publish_enlarger,
-        steps=6_000,
+        steps=2_000,
         batch=32,
     ),
 )

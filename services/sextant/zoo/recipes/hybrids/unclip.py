@@ -203,7 +203,7 @@ RECIPES = (
         data=_codes_and_vectors,
         build=_build_denoiser,
         publish=_publish_denoiser,
-        steps=6_000,
+        steps=5_000,
         batch=64,
     ),
 )
