@@ -23,7 +23,7 @@ class HybridAlone:
         store = BundleStore([bundle.path.parent, *BundleStore.default().directories])
         config = FamilyConfig(models=(self._name,), co_located=True, intra_op_threads=threads)
         # The schedulers of its stages belong to this loop, which runs while something is asked.
-        # No `asyncio.Runner`: to guard against Ctrl-C takes each of its runs a millisecond, which would be measured too.
+        # No `asyncio.Runner`: guarding against Ctrl-C takes each of its runs a millisecond, which would be measured.
         self._loop = asyncio.new_event_loop()
         self._host = self._loop.run_until_complete(ModelHost.load(HYBRID, config, store))
 
