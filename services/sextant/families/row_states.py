@@ -46,7 +46,8 @@ def step_together(networks: Mapping[str, RowNetwork], states: Sequence[RowState]
     """Advances all states, which want the same network, by one step in one call of it."""
     network = networks[states[0].network]
     given = [state.inputs() for state in states]
-    outputs = network.run({name: np.concatenate([one[name] for one in given]) for name in given[0]})
+    alone = len(given) == 1
+    outputs = network.run(given[0] if alone else {n: np.concatenate([one[n] for one in given]) for n in given[0]})
     first = 0
     for state, inputs in zip(states, given, strict=True):
         last = first + len(next(iter(inputs.values())))

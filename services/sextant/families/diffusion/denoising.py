@@ -96,16 +96,19 @@ class Denoising:
     steps_total: int = field(init=False)
     _x0: Array | None = None
     _h: float = np.nan
+    _same: Rows = field(init=False)  # the inputs that are the same at each step
 
     def __post_init__(self) -> None:
         self.steps_total = self.course.steps - self.first
+        rows = self.guidance.rows
+        told = {name: np.repeat(one[None], len(rows), 0) for name, one in self.told.items()}
+        self._same = {**told, **{name: np.stack([row[name] for row in rows]) for name in rows[0]}}
 
     def inputs(self) -> Rows:
         """The picture as it is, once for each row that guidance asks for."""
-        rows = self.guidance.rows
-        t = np.full(len(rows), self.course.t[self._at], np.float32)
-        repeated = {name: np.repeat(one[None], len(rows), 0) for name, one in {"x": self.x, **self.told}.items()}
-        return {**repeated, "t": t, **{name: np.stack([row[name] for row in rows]) for name in rows[0]}}
+        rows = len(self.guidance.rows)
+        t = np.full(rows, self.course.t[self._at], np.float32)
+        return {"x": np.repeat(self.x[None], rows, 0), "t": t, **self._same}
 
     def take(self, outputs: Rows) -> None:
         """The predictions [rows, c, h, w]: one step towards the picture."""

@@ -23,8 +23,9 @@ class HybridAlone:
         store = BundleStore([bundle.path.parent, *BundleStore.default().directories])
         config = FamilyConfig(models=(self._name,), co_located=True, intra_op_threads=threads)
         # The schedulers of its stages belong to this loop, which runs while something is asked.
-        self._loop = asyncio.Runner()
-        self._host = self._loop.run(ModelHost.load(HYBRID, config, store))
+        # No `asyncio.Runner`: guarding against Ctrl-C takes each of its runs a millisecond, which would be measured.
+        self._loop = asyncio.new_event_loop()
+        self._host = self._loop.run_until_complete(ModelHost.load(HYBRID, config, store))
 
     @property
     def manifest(self) -> Manifest:
@@ -33,11 +34,11 @@ class HybridAlone:
 
     def results(self, tasks: Iterable[Task]) -> list[Result]:
         """The result of every task, in order; each is a request of its own."""
-        return self._loop.run(self._all(list(tasks)))
+        return self._loop.run_until_complete(self._all(list(tasks)))
 
     def previews(self, task: Task) -> list[Media]:
         """What the task's progress events show."""
-        events = self._loop.run(self._asked(task))
+        events = self._loop.run_until_complete(self._asked(task))
         shown = [event.body.preview for event in events if isinstance(event.body, Progress)]
         return [preview for preview in shown if preview is not None]
 

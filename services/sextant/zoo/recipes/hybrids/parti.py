@@ -36,7 +36,7 @@ def _codes_and_words() -> Sequence[Tensor]:
 def _publish(training: CodeTraining, name: str, directory: Path) -> Bundle:
     """The transformer, and beside it the hybrid."""
     about = "Codes of faces from words; a stage of"
-    bundle = publish_transformer(training, name, directory, about, HYBRID, TOKEN_SPACE, guidance=3.0)
+    bundle = publish_transformer(training, name, directory, about, HYBRID, TOKEN_SPACE, guidance=3.0, temperature=0.7)
     about = "Pixel-art faces, 64 x 64, from words, code by code."
     write_code_graph(directory, HYBRID, "parti", parti_graph(name), about)
     return bundle
