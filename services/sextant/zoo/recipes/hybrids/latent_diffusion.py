@@ -96,6 +96,7 @@ RECIPES = (
         publish=_publish_vae,
         steps=2_500,
         batch=32,
+        core_hours=0.38,
     ),
     Recipe(
         name=DENOISER,
@@ -106,5 +107,6 @@ RECIPES = (
         publish=_publish,
         steps=7_000,
         batch=64,
+        core_hours=0.73,
     ),
 )

@@ -65,5 +65,6 @@ RECIPES = (
         publish=_publish,
         steps=2_500,
         batch=32,
+        core_hours=0.64,
     ),
 )

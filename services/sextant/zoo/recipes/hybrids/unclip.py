@@ -185,6 +185,7 @@ RECIPES = (
         publish=_publish_tower,
         steps=1_000,
         batch=128,
+        core_hours=0.35,
     ),
     Recipe(
         name=PRIOR,
@@ -195,6 +196,7 @@ RECIPES = (
         publish=_publish_prior,
         steps=10_000,
         batch=128,
+        core_hours=0.16,
     ),
     Recipe(
         name=DENOISER,
@@ -205,5 +207,6 @@ RECIPES = (
         publish=_publish_denoiser,
         steps=5_000,
         batch=64,
+        core_hours=0.50,
     ),
 )
