@@ -2,6 +2,7 @@
 
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -33,6 +34,21 @@ def test_a_hybrid_answers_and_its_receipt_lists_the_stages(stubs):
     *events, last = stubs.generation.Generate(clothes())
     assert [event.sequence for event in events] == list(range(len(events)))
     assert [stage.model for stage in last.receipt.stages] == ["fashion-cvae", "fashion-diffusion"]
+
+
+@pytest.mark.parametrize("model", ["faces-latent-diffusion", "faces-parti", "faces-ranked", "faces-unclip"])
+def test_faces_of_words_are_the_same_alone_and_among_others(stubs, model):
+    def faces(seed: int, words: str = "a happy person with long blue hair in yellow clothes") -> list:
+        options = generation_pb2.Options(model=model, seed=seed)
+        return list(stubs.generation.Generate(generation_pb2.GenerateRequest(options=options, prompt=words, count=2)))
+
+    alone = without_timing(faces(11))
+    with ThreadPoolExecutor(5) as pool:
+        again = pool.submit(faces, 11)
+        others = [pool.submit(faces, seed, "somebody gloomy with a beard") for seed in range(4)]
+        assert without_timing(again.result())[-1] == alone[-1]  # the receipt has the digests
+        assert all(other.result()[-1] != alone[-1] for other in others)
+    assert sum(event.HasField("result") for event in faces(12)) == 2
 
 
 def test_co_located_and_distributed_give_the_same_bytes(stubs):

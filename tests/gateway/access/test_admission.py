@@ -46,11 +46,25 @@ METHODS: Mapping[str, bytes] = {
 
 async def code_of(channel: grpc.aio.Channel, method: str, token: str | None) -> grpc.StatusCode:
     """How a call ends; OK as soon as there is an answer."""
+    while True:
+        try:
+            return await _code_of(channel, method, token)
+        except _OvertakenByTheRefusal:
+            continue
+
+
+class _OvertakenByTheRefusal(Exception):
+    """grpc.aio's client still wrote when the call had ended, and told of that instead of the call's code."""
+
+
+async def _code_of(channel: grpc.aio.Channel, method: str, token: str | None) -> grpc.StatusCode:
     metadata = () if token is None else (("authorization", f"Bearer {token}"),)
     call = channel.stream_stream(f"/{method}")(iter([METHODS.get(method, b"")]), metadata=metadata, timeout=10)
     try:
         answer = await call.read()
     except grpc.aio.AioRpcError as error:
+        if "Internal error from Core" in (error.details() or ""):
+            raise _OvertakenByTheRefusal from error
         return error.code()
     finally:
         call.cancel()

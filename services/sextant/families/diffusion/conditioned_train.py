@@ -22,7 +22,10 @@ _UNTOLD = 0.1  # of the batch (Ho & Salimans 2022, algorithm 1)
 
 
 class ConditionedTraining:
-    """AdamW on the squared error of v or epsilon; the learning rate falls along a half cosine."""
+    """AdamW on the squared error of v or epsilon; the learning rate falls along a half cosine.
+
+    `decay` is that of the average, whose memory has to be far shorter than the run.
+    """
 
     def __init__(
         self,
@@ -32,9 +35,10 @@ class ConditionedTraining:
         rate: float,
         prediction: Prediction = Prediction.V,
         schedule: Schedule = Schedule.COSINE,
+        decay: float = _DECAY,
     ) -> None:
         self.network, self.prediction, self.schedule = network, prediction, schedule
-        self.average = ExponentialAverage(network, _DECAY)
+        self.average = ExponentialAverage(network, decay)
         self._read = read
         self._bars = torch.from_numpy(alpha_bars(schedule, network.steps).astype(np.float32))
         self._descent = Descent(network.parameters(), rate, betas=(0.9, 0.99))

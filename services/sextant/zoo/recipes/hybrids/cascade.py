@@ -27,6 +27,7 @@ from sextant.zoo.recipes.hybrids.words import CONTEXT, FACES, PROCESS, SEED, pub
 HYBRID, SMALL, ENLARGER = "faces-cascade", "faces-small", "faces-enlarger"
 _SMALL, _LARGE = 16, 64
 _FACTOR = _LARGE // _SMALL
+_DECAY = 0.998  # the runs are short
 _DISTURBANCE = 0.1  # the most noise on what is to be enlarged, in units where the range is 2
 
 
@@ -64,11 +65,13 @@ def _read_large(batch: tuple[Tensor, ...]) -> tuple[Tensor, Mapping[str, Tensor]
 
 def _build_small() -> ConditionedTraining:
     network = ConditionedUNet(3, _SMALL, Told((TOKENS, WIDTH)), width=56, patch=2)
-    return ConditionedTraining(network, _read_small, rate=1e-3)
+    return ConditionedTraining(network, _read_small, rate=1e-3, decay=_DECAY)
 
 
 def _build_enlarger() -> ConditionedTraining:
-    return ConditionedTraining(ConditionedUNet(3, _LARGE, Told(given=True), width=64, patch=4), _read_large, rate=1e-3)
+    return ConditionedTraining(
+        ConditionedUNet(3, _LARGE, Told(given=True), width=64, patch=4), _read_large, rate=1e-3, decay=_DECAY
+    )
 
 
 def _publish_small(training: ConditionedTraining, name: str, directory: Path) -> Bundle:
@@ -138,7 +141,7 @@ RECIPES = (
         data=_large,
         build=_build_enlarger,
         publish=_publish_enlarger,
-        steps=2_000,
+        steps=4_000,
         batch=32,
     ),
 )
