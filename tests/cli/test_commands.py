@@ -143,7 +143,7 @@ def test_an_answer_streams_to_the_reader_as_it_is_made_and_ctrl_c_is_130(start):
     began = time.monotonic()
     assert process.stdout.read(8).strip()
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 130
+    assert process.wait(30) == 130
     assert time.monotonic() - began < 20  # the whole answer would take a hundred seconds
     assert process.stderr.read() == b""
 
