@@ -24,13 +24,18 @@ def start(tmp_path, target):
     started = []
 
     def run(*arguments: str) -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sextant", *arguments],
-            env={**os.environ, "SEXTANT_TARGET": target, "SEXTANT_STATE_DIR": str(tmp_path)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-        )
+        # Where the tests run in the background of a shell, Ctrl-C is ignored, and children would inherit that.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "sextant", *arguments],
+                env={**os.environ, "SEXTANT_TARGET": target, "SEXTANT_STATE_DIR": str(tmp_path)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
         started.append(process)
         return process
 
